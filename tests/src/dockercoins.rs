@@ -10,7 +10,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{command::run, docker_engine::DockerEngine, sandbox::Sandbox, waiting::wait_for};
+use crate::{
+    command::run,
+    docker_engine::DockerEngine,
+    sandbox::Sandbox,
+    waiting::{wait_for, watch_for},
+};
 
 /// The images that the texts of the lab name, and those that Compose makes.
 pub const IMAGES: [&str; 14] = [
@@ -169,7 +174,7 @@ pub fn rate(sandbox: &Sandbox, port: u16, measured_for: Duration) -> f64 {
 pub fn next_change(sandbox: &Sandbox, port: u16) -> Reading {
     let mut before = None;
     // A worker that met an error, such as a service not yet there, waits 10 s.
-    wait_for(
+    watch_for(
         "the count of hashes to rise",
         Duration::from_secs(40),
         || {
