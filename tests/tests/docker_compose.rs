@@ -35,6 +35,9 @@ const HASHER: u16 = 8002;
 const ONE_WORKER: RangeInclusive<f64> = 3.2..=3.4;
 const TEN_WORKERS: RangeInclusive<f64> = 9.3..=10.0;
 
+/// How long rng's `GET /` takes with ten workers: it waits behind those that don't wait elsewhere just then.
+const RNG_LATENCY_S: RangeInclusive<f64> = 0.65..=0.85;
+
 /// An engine with all images, and the folder that `docker-compose` is called in.
 struct Lab {
     engine: DockerEngine,
@@ -119,6 +122,19 @@ impl Lab {
         );
     }
 
+    /// How long `GET /` takes, in seconds: the mean of several, one after the other.
+    fn latency(&self, port: u16, form: Form) -> f64 {
+        let started = Instant::now();
+        let times = match form {
+            Form::Short => 4,
+            Form::Full => 20,
+        };
+        for _ in 0..times {
+            self.get(port, "/").unwrap();
+        }
+        started.elapsed().as_secs_f64() / f64::from(times)
+    }
+
     fn running(&self, service: &str) -> usize {
         self.compose(&["ps", "--quiet", service]).lines().count()
     }
@@ -163,6 +179,7 @@ fn the_lab_runs() {
         }
     });
     lab.assert_rate(TEN_WORKERS);
+    rng_is_the_bottleneck(&lab);
 
     each_service_logs_in_its_own_form(&lab);
     killed_processes_come_back(&lab);
@@ -189,6 +206,29 @@ fn the_tables_show_the_lab(lab: &Lab) {
     let table = lab.engine.docker(&["ps"]);
     assert!(table.contains("\"/dockercoins rng\""), "{table}");
     assert_eq!(lab.compose(&["config", "--services"]).lines().count(), 5);
+}
+
+/// Asking a service shows its queue: that of rng is as long as there are workers, that of hasher is empty.
+fn rng_is_the_bottleneck(lab: &Lab) {
+    let form = Form::from_environment();
+    let rng = lab.latency(RNG, form);
+    let hasher = lab.latency(HASHER, form);
+    let bounds = form.bounds(RNG_LATENCY_S);
+    assert!(
+        bounds.contains(&rng),
+        "rng takes {rng:.3} s, not {bounds:?}"
+    );
+    assert!(
+        rng > 10.0 * hasher,
+        "rng takes {rng:.3} s, hasher {hasher:.3} s"
+    );
+    #[expect(
+        clippy::print_stdout,
+        reason = "the figures are what the full form is run for"
+    )]
+    {
+        println!("GET / with ten workers: rng {rng:.3} s, hasher {hasher:.4} s");
+    }
 }
 
 fn logs(lab: &Lab, service: &str) -> String {
