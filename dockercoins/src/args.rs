@@ -317,13 +317,16 @@ pub(crate) fn command() -> clap::Command {
 
 fn with_environment(command: clap::Command, role: &str) -> clap::Command {
     let prefix = format!("DOCKERCOINS_{}", role.to_uppercase());
-    command.mut_args(|arg| match arg.get_long() {
-        Some("help" | "version") | None => arg,
-        Some(long) => {
-            let name = format!("{prefix}_{}", long.to_uppercase().replace('-', "_"));
-            arg.env(name)
-        }
-    })
+    // Of a flag given twice, as by an alias and by hand, the last one counts.
+    command
+        .args_override_self(true)
+        .mut_args(|arg| match arg.get_long() {
+            Some("help" | "version") | None => arg,
+            Some(long) => {
+                let name = format!("{prefix}_{}", long.to_uppercase().replace('-', "_"));
+                arg.env(name)
+            }
+        })
 }
 
 fn seconds(text: &str) -> Result<std::time::Duration, String> {

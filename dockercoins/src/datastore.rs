@@ -133,12 +133,17 @@ impl Datastore {
 
     /// Reads both keys.
     pub(crate) async fn totals(&mut self) -> Result<Totals, DatastoreError> {
-        let mut both = Pipeline::new();
-        both.cmd("HLEN").arg(WALLET).cmd("GET").arg(HASHES);
-        let what = "tell the totals";
+        let (mut wallet, mut hashes) = (redis::cmd("HLEN"), redis::cmd("GET"));
+        wallet.arg(WALLET);
+        hashes.arg(HASHES);
+        // Both at once over the one connection; not as a pipeline, whose error hides which key is wrong.
         let mut connection = self.connect().await?;
-        let result = both.query_async(&mut connection).await;
-        let (coins, hashes) = result.map_err(|source| self.failed(what, source))?;
+        let mut second = connection.clone();
+        let both = tokio::try_join!(
+            wallet.query_async(&mut connection),
+            hashes.query_async(&mut second)
+        );
+        let (coins, hashes) = both.map_err(|source| self.failed("tell the totals", source))?;
         Ok(Totals { coins, hashes })
     }
 

@@ -65,6 +65,13 @@ fn tell(failure: &Failure) -> ExitCode {
     ExitCode::FAILURE
 }
 
+/// Waits on purpose. Tokio's timer counts whole milliseconds, so even an empty sleep costs up to one.
+async fn delay(duration: std::time::Duration) {
+    if !duration.is_zero() {
+        tokio::time::sleep(duration).await;
+    }
+}
+
 /// This computer's or container's name, as the services introduce themselves.
 fn hostname() -> String {
     rustix::system::uname()

@@ -93,7 +93,7 @@ pub(crate) async fn run(service: Service, log: Log, stop: Stop) -> Result<(), Fa
         registry,
         readiness,
     } = service;
-    let listener = listen(process.role, address).await?;
+    let listener = listen(process.role, address)?;
     let metrics = listen_for_metrics(process, &log).await?;
     log.line(listening(process.role, &listener, address));
     tokio::join!(
@@ -112,7 +112,7 @@ pub(crate) async fn listen_for_metrics(
     let Some(address) = process.metrics else {
         return Ok(None);
     };
-    let listener = listen("the metrics server", address).await?;
+    let listener = listen("the metrics server", address)?;
     let address = listener.local_addr().unwrap_or(address);
     log.line(format!("metrics on http://{address}/metrics"));
     Ok(Some(listener))

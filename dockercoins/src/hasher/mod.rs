@@ -27,10 +27,10 @@ use crate::access::{Access, AccessRecord, TurnBegan, record};
 use crate::args::{AccessLog, HasherArgs};
 use crate::burn::burn;
 use crate::failure::Failure;
-use crate::hostname;
 use crate::metrics::{self, HttpMetrics, Readiness};
 use crate::serve::{Connections, ServeSettings, Slot};
 use crate::service::{self, ProcessSettings, Service};
+use crate::{delay, hostname};
 
 /// How hasher answers.
 #[derive(Clone, Debug)]
@@ -111,7 +111,7 @@ async fn hash(
         Err(refused) => return refused.into_response(),
     };
     in_turn(&settings, slot, async {
-        tokio::time::sleep(settings.delay).await;
+        delay(settings.delay).await;
         let kind = [(header::CONTENT_TYPE, "text/plain;charset=utf-8")];
         (kind, HEXLOWER.encode(&digest)).into_response()
     })

@@ -26,10 +26,10 @@ use crate::access::{Access, AccessRecord, TurnBegan, record};
 use crate::args::{AccessLog, RngArgs};
 use crate::burn::burn;
 use crate::failure::Failure;
-use crate::hostname;
 use crate::metrics::{self, HttpMetrics, Readiness};
 use crate::serve::{Connections, ServeSettings, Slot};
 use crate::service::{self, ProcessSettings, Service};
+use crate::{delay, hostname};
 use bytes::RandomBytes;
 
 const ALLOWED: [(header::HeaderName, &str); 1] = [(header::ALLOW, "GET, HEAD, OPTIONS")];
@@ -158,7 +158,7 @@ async fn random(State(settings): State<RngSettings>, Count(count): Count) -> Res
         let why = format!("at most {} bytes are given at once\n", settings.max_bytes);
         return (StatusCode::PAYLOAD_TOO_LARGE, why).into_response();
     }
-    tokio::time::sleep(settings.delay).await;
+    delay(settings.delay).await;
     (
         [(header::CONTENT_TYPE, "application/octet-stream")],
         Body::new(RandomBytes::new(count)),

@@ -20,7 +20,7 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_io_timeout::TimeoutStream;
@@ -36,6 +36,9 @@ use crate::stop::Stop;
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long requests under way may take to end once stopping is wished.
 const DRAIN: Duration = Duration::from_secs(8);
+/// Connections that the kernel holds for a moment while others are accepted; where it is set to hold fewer,
+/// it does.
+const BACKLOG: u32 = 4096;
 /// After `accept` fails, most often for want of file descriptors: time for some to come free.
 pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Descriptors kept back for what is not a client: the log, the listener, Redis, epoll.
@@ -66,17 +69,24 @@ pub(crate) enum Connections {
 pub(crate) struct Peer(pub(crate) SocketAddr);
 
 /// Opens the listener, and says where it is.
-pub(crate) async fn listen(
-    role: &'static str,
-    address: SocketAddr,
-) -> Result<TcpListener, Failure> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|source| Failure::Listen {
-            role,
-            address,
-            source,
-        })
+pub(crate) fn listen(role: &'static str, address: SocketAddr) -> Result<TcpListener, Failure> {
+    bind(address).map_err(|source| Failure::Listen {
+        role,
+        address,
+        source,
+    })
+}
+
+fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()
+    } else {
+        TcpSocket::new_v6()
+    }?;
+    // A service that is restarted must not wait for its old connections to time out.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Serves until stopping is wished, then lets requests under way end.
@@ -92,7 +102,6 @@ pub(crate) async fn serve(
     loop {
         let accepted = tokio::select! {
             () = stop.wished() => break,
-            Some(_) = tasks.join_next() => continue,
             accepted = listener.accept() => accepted,
         };
         let (stream, peer) = match accepted {
@@ -103,6 +112,8 @@ pub(crate) async fn serve(
                 continue;
             }
         };
+        // A task that has ended keeps its memory until it is joined.
+        while tasks.try_join_next().is_some() {}
         let slot = tokio::select! {
             () = stop.wished() => break,
             slot = slots.take() => slot,
@@ -132,12 +143,26 @@ async fn connection(
     stop: Stop,
 ) {
     stream.set_nodelay(true).ok();
-    let first_byte = timeout(settings.read_timeout, stream.readable());
+    let mut first_byte = [0];
+    let first_byte = timeout(settings.read_timeout, stream.peek(&mut first_byte));
     tokio::select! {
         () = stop.wished() => return,
         () = slot.given_up() => return,
-        ready = first_byte => if !matches!(ready, Ok(Ok(()))) { return },
+        ready = first_byte => if !matches!(ready, Ok(Ok(1))) { return },
     }
+    // Boxed: a connection that is only idle must not take the room of one that is served.
+    Box::pin(converse(stream, peer, slot, router, settings, stop)).await;
+}
+
+/// HTTP over a connection that has begun to talk.
+async fn converse(
+    stream: TcpStream,
+    peer: SocketAddr,
+    slot: Slot,
+    router: Router,
+    settings: ServeSettings,
+    stop: Stop,
+) {
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(WRITE_TIMEOUT));
     let answer = |request: Request<Incoming>| {

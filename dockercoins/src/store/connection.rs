@@ -69,7 +69,12 @@ pub(super) async fn serve(
         match session.stream.try_read_buf(&mut buffer) {
             Ok(0) => return,
             Ok(_) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => continue,
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                if buffer.is_empty() {
+                    buffer = BytesMut::new();
+                }
+                continue;
+            }
             Err(_) => return,
         }
         let serving = slot.serving();

@@ -47,7 +47,7 @@ pub(crate) fn run(args: &StoreArgs) -> Result<(), Failure> {
     let process = ProcessSettings::new("store", args.listen, &args.process);
     service::block_on(process.on_sigterm, async |log, stop| {
         let (data, journal) = open(args, &log)?;
-        let listener = listen("store", SocketAddr::new(args.listen, args.port)).await?;
+        let listener = listen("store", SocketAddr::new(args.listen, args.port))?;
         let mut registry = metrics::registry();
         let commands: Counter = Counter::default();
         registry.register("store_commands", "Commands answered", commands.clone());
@@ -92,7 +92,6 @@ async fn accept(
     loop {
         let accepted = tokio::select! {
             () = stop.wished() => break,
-            Some(_) = tasks.join_next() => continue,
             accepted = listener.accept() => accepted,
         };
         let stream = match accepted {
@@ -103,6 +102,8 @@ async fn accept(
                 continue;
             }
         };
+        // A task that has ended keeps its memory until it is joined.
+        while tasks.try_join_next().is_some() {}
         let slot = tokio::select! {
             () = stop.wished() => break,
             slot = slots.take() => slot,

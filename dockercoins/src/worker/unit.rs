@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use super::services::{Lane, Services};
 use crate::burn::burn;
 use crate::datastore::Coin;
+use crate::delay;
 
 /// How a unit of work goes.
 #[derive(Clone, Debug)]
@@ -88,9 +89,7 @@ pub(super) async fn work_once(
     lane: &mut Lane,
     settings: &UnitSettings,
 ) -> Result<Option<Coin>, UnitError> {
-    if !settings.delay.is_zero() {
-        tokio::time::sleep(settings.delay).await;
-    }
+    delay(settings.delay).await;
     burn(settings.burn).await;
     let bytes = random_bytes(
         services

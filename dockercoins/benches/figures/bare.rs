@@ -1,0 +1,88 @@
+//! Requests with the same HTTP library and nothing else: a process that answers 32 bytes, and one that asks
+//! for them over as many connections as a fast worker has units under way.
+
+use std::convert::Infallible;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use http::{Request, Response};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper_util::rt::TokioIo;
+use ping::{Connection, Limits, Target};
+
+/// The argument that makes this program the server.
+pub(crate) const SERVER: &str = "bare-server";
+const CONNECTIONS: usize = 16;
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+}
+
+/// Answers until it is killed.
+pub(crate) fn serve() {
+    runtime().block_on(async {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        println!("{}", listener.local_addr().unwrap());
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            stream.set_nodelay(true).unwrap();
+            let answer = async |_: Request<Incoming>| {
+                Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(&[7; 32]))))
+            };
+            let service = hyper::service::service_fn(answer);
+            tokio::spawn(
+                hyper::server::conn::http1::Builder::new()
+                    .serve_connection(TokioIo::new(stream), service),
+            );
+        }
+    });
+}
+
+/// Requests per second.
+pub(crate) fn rate(duration: Duration) -> f64 {
+    let mut server = Command::new("setpriv")
+        .args(["--pdeathsig", "KILL"])
+        .arg(std::env::current_exe().unwrap())
+        .arg(SERVER)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(server.stdout.take().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    let address = line.trim().parse().unwrap();
+    let limits = Limits {
+        connect: duration,
+        answer: duration,
+        body_bytes: 1024,
+    };
+    let target: Target = format!("http://{address}/32").parse().unwrap();
+    let begin = Instant::now();
+    let requests: u64 = runtime().block_on(async {
+        let one = async || {
+            let mut connection = Connection::open(address, limits).await.unwrap();
+            let mut count = 0;
+            while begin.elapsed() < duration {
+                connection.get(&target).await.unwrap();
+                count += 1;
+            }
+            count
+        };
+        join_all((0..CONNECTIONS).map(|_| one()))
+            .await
+            .into_iter()
+            .sum()
+    });
+    let rate = f64::from(u32::try_from(requests).unwrap()) / begin.elapsed().as_secs_f64();
+    server.kill().unwrap();
+    server.wait().unwrap();
+    rate
+}
