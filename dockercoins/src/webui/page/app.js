@@ -22,7 +22,6 @@ import {
   momentText,
   rateText,
   secondText,
-  shareText,
   summaryText,
 } from "./words.js";
 
@@ -138,7 +137,7 @@ function showFigures() {
   const totals = live ? state.outcome.reading : last;
   write(byId("hashes"), totals ? countText(totals.hashes) : NOTHING);
   write(byId("coins"), totals ? countText(totals.coins) : NOTHING);
-  write(byId("share"), totals ? shareText(hashesPerCoin(totals)) : NOTHING);
+  write(byId("share"), totals ? rateText(hashesPerCoin(totals)) : NOTHING);
   document.title = titleOf(state.kind, average);
 }
 

@@ -32,7 +32,7 @@ async function ask() {
   } catch (error) {
     return webuiAway(
       error.name === "TimeoutError"
-        ? `webui did not answer within ${TIMEOUT_MILLISECONDS / 1000} s.`
+        ? `webui did not answer within ${TIMEOUT_MILLISECONDS / 1000}\u00a0s.`
         : "webui is not answering: no connection to it.",
     );
   }

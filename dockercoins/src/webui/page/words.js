@@ -3,23 +3,22 @@
 
 const TENTHS = new Intl.NumberFormat("en", { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 const WHOLE = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
+const SHORT = new Intl.NumberFormat("en", { notation: "scientific", maximumFractionDigits: 1 });
 const MINUTES = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
 const SECONDS = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 
 export const NOTHING = "–";
 
-// One decimal tells 3.3 from 3.4; from a thousand on it would only flicker.
+// One decimal tells 3.3 from 3.4; from a thousand on it would only flicker. A million a second is no rate of
+// hashes but a count that someone has set: it is kept short.
 export function rateText(rate) {
   if (rate === null) return NOTHING;
-  return rate < 999.95 ? TENTHS.format(rate) : WHOLE.format(rate);
+  if (rate < 999.95) return TENTHS.format(rate);
+  return rate < 1e6 ? WHOLE.format(rate) : SHORT.format(rate);
 }
 
 export function countText(count) {
   return WHOLE.format(count);
-}
-
-export function shareText(hashesPerCoin) {
-  return hashesPerCoin === null ? NOTHING : TENTHS.format(hashesPerCoin);
 }
 
 export function minuteText(at) {
