@@ -11,7 +11,7 @@ use redis::aio::MultiplexedConnection;
 use redis::io::AsyncDNSResolver;
 use redis::{
     AsyncConnectionConfig, Client, Cmd, ConnectionAddr, FromRedisValue, IntoConnectionInfo,
-    Pipeline, RedisError, RedisFuture,
+    RedisError, RedisFuture,
 };
 
 const HASHES: &str = "hashes";

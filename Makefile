@@ -1,0 +1,37 @@
+# The task menu: `make help`. Tasks with logic are scripts in tools/ or programs in the workspace.
+SHELL := /bin/bash
+# Where rustup puts cargo, for shells that don't know it yet.
+export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin:/usr/sbin:/sbin
+export CARGO_TERM_PROGRESS_WHEN ?= auto
+
+PROGRAM = $(shell cargo metadata --no-deps --format-version 1 2>/dev/null | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')/$(shell rustc -vV | sed -n 's/^host: //p')/release/dockercoins
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Show this menu
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: lab
+lab: ## Build Dockercoins and run it on this computer; ARGS="--workers 10 --rng 3"
+	@tools/setup lab
+	cargo build --release -p dockercoins
+	@exec "$(PROGRAM)" up $(ARGS)
+
+.PHONY: test
+test: ## Check formatting, lints, documentation and all tests
+	@tools/setup test
+	cargo fmt --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items
+	cargo build --release -p dockercoins
+	cargo nextest run --workspace $(if $(CI),--profile ci)
+
+.PHONY: bench
+bench: ## Print the figures: rates, latencies, sizes; FORM=short for a quick look
+	@tools/setup test
+	cargo bench -p dockercoins --bench figures
+
+.PHONY: clean
+clean: ## Remove everything that was built
+	cargo clean

@@ -1,0 +1,19 @@
+//! The page of `webui` in real Chromium, driven by chromedriver: what it shows of the counts, what it says
+//! when Redis or webui is away, how keys, themes and narrow screens fare. It must never reach beyond loopback;
+//! each test has a store, a webui and a browser of its own, and ends with them.
+//!
+//! Start reading at `app` (the roles) and `browser` (Chromium).
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that meets what it did not expect ends there, with the place"
+)]
+
+mod app;
+mod arithmetic;
+mod browser;
+mod controls;
+mod looks;
+mod numbers;
+mod outages;
+mod process;
