@@ -63,7 +63,7 @@ pub fn program() -> PathBuf {
         .find(|path| path.is_file())
         .unwrap_or_else(|| {
             panic!(
-                "no release build of dockercoins in {}/*/release: `make build` makes it",
+                "no release build of dockercoins in {}/*/release: `cargo build --release -p dockercoins` makes it, as `make test` does first",
                 target.display()
             )
         })
