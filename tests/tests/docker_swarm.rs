@@ -27,8 +27,9 @@ use blackbox::{
 const WEBUI: u16 = 8000;
 
 /// Eight workers could make 26 hashes per second, and ten of 0.2 more; two rng that take 100 ms for each are what
-/// bounds them. Workers that take turns leave little of that unused.
-const RATE_OF_TWO_RNG: RangeInclusive<f64> = 18.5..=20.0;
+/// bounds them. Workers that take turns leave little of that unused; and what eight of them have not yet counted
+/// at one end, but have at the other, can be a little more than that.
+const RATE_OF_TWO_RNG: RangeInclusive<f64> = 18.5..=20.3;
 
 /// Two engines in one swarm. In the order in which they are to end: engines, then what they are plugged to.
 struct Swarm {
