@@ -64,6 +64,7 @@ impl DatastoreError {
             Some("MISCONF" | "OOM") => "it has no room left: see its own log",
             Some("LOADING") => "it still reads its data: this passes",
             Some(_) => "see its own log",
+            None if is_unknown_name(source) => "is a service of that name on this network?",
             None if source.is_timeout() => "is it stopped or overloaded?",
             None if source.is_connection_refusal() => "is it running, and is the port right?",
             None => return None,
@@ -202,6 +203,18 @@ impl AsyncDNSResolver for Lookup {
             Ok(Box::new(addresses.into_iter()) as Box<dyn Iterator<Item = SocketAddr> + Send>)
         })
     }
+}
+
+/// Whether the name could not be looked up; see [`Lookup`]. The library keeps its cause behind an `Arc`.
+fn is_unknown_name(error: &RedisError) -> bool {
+    type Shared = std::sync::Arc<dyn std::error::Error + Send + Sync>;
+    let source = std::error::Error::source(error);
+    let shared = source.and_then(|source| source.downcast_ref::<Shared>());
+    let io = shared.and_then(|shared| shared.downcast_ref::<std::io::Error>());
+    let inner = io.and_then(std::io::Error::get_ref);
+    inner
+        .and_then(|inner| inner.downcast_ref::<ping::LookupError>())
+        .is_some()
 }
 
 /// The text as typed, but for what stands between `//` and the last `@`.

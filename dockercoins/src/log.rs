@@ -1,6 +1,9 @@
 //! Lines on standard output. A thread of its own writes them, so that a reader who stops reading (a
 //! terminal on hold, a full pipe) never holds a service up; it must never hold more than a bounded number
 //! of lines for that reader, and says how many it had to leave out.
+//!
+//! On a terminal, a footer may stand below the lines: what a person must still find when the lines have
+//! scrolled away.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -29,6 +32,8 @@ pub(crate) struct Writer {
 
 enum Message {
     Line(String),
+    /// Stands below all lines from now on; an empty one goes away.
+    Footer(String),
     End,
 }
 
@@ -51,6 +56,15 @@ impl Log {
         if self.lines.try_send(Message::Line(text.into())).is_err() {
             self.left_out.fetch_add(1, Ordering::Relaxed);
         }
+    }
+}
+
+impl Log {
+    /// Shows a text of one line below all others, for a standard output that is a terminal; an empty text
+    /// removes it.
+    pub(crate) fn footer(&self, text: impl Into<String>) {
+        // Left out if the reader is slow: it is there for comfort.
+        self.lines.try_send(Message::Footer(text.into())).ok();
     }
 }
 
@@ -82,23 +96,21 @@ impl Writer {
 }
 
 fn write_all(received: &Receiver<Message>, left_out: &AtomicU64) {
-    let mut text = String::new();
+    let mut page = Page::default();
     while let Ok(first) = received.recv() {
-        text.clear();
-        let mut ended = !push(&mut text, first);
+        let mut ended = page.take(first);
         for message in received.try_iter().take(BATCH_LINES) {
-            ended |= !push(&mut text, message);
+            ended |= page.take(message);
         }
         let missing = left_out.swap(0, Ordering::Relaxed);
         if missing > 0 {
-            text.push_str(&format!(
-                "{missing} log lines left out: the reader of this log is too slow\n"
-            ));
+            let remark = "log lines left out: the reader of this log is too slow";
+            page.take(Message::Line(format!("{missing} {remark}")));
         }
         // Nobody is left to tell that standard output is gone.
         let mut output = std::io::stdout().lock();
         output
-            .write_all(text.as_bytes())
+            .write_all(page.turn(terminal_width()).as_bytes())
             .and_then(|()| output.flush())
             .ok();
         if ended {
@@ -107,14 +119,72 @@ fn write_all(received: &Receiver<Message>, left_out: &AtomicU64) {
     }
 }
 
-/// Appends a line; false for the end.
-fn push(text: &mut String, message: Message) -> bool {
-    match message {
-        Message::Line(line) => {
-            text.push_str(&line);
-            text.push('\n');
-            true
+/// What is to be written next.
+#[derive(Default)]
+struct Page {
+    lines: String,
+    footer: String,
+    /// Whether the footer stands on the terminal now.
+    shown: bool,
+}
+
+impl Page {
+    /// Takes a message in; true for the end.
+    fn take(&mut self, message: Message) -> bool {
+        match message {
+            Message::Line(line) => {
+                self.lines.push_str(&line);
+                self.lines.push('\n');
+                false
+            }
+            Message::Footer(text) => {
+                self.footer = text;
+                false
+            }
+            Message::End => {
+                self.footer.clear();
+                true
+            }
         }
-        Message::End => false,
+    }
+
+    /// The text to write: lines over the old footer, and the footer below them, cut to one line.
+    fn turn(&mut self, width: usize) -> String {
+        let mut text = String::new();
+        if std::mem::take(&mut self.shown) {
+            text.push_str("\r\x1b[K");
+        }
+        text.push_str(&self.lines);
+        self.lines.clear();
+        if !self.footer.is_empty() {
+            let cut: String = self.footer.chars().take(width.saturating_sub(1)).collect();
+            text.push_str(&format!("\x1b[7m{cut}\x1b[0m"));
+            self.shown = true;
+        }
+        text
+    }
+}
+
+fn terminal_width() -> usize {
+    let size = rustix::termios::tcgetwinsize(std::io::stdout());
+    // Some terminals say zero for "unknown".
+    size.map_or(80, |size| usize::from(size.ws_col)).max(20)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_footer_stays_below_the_lines() {
+        let mut page = Page::default();
+        page.take(Message::Line("one".into()));
+        assert_eq!(page.turn(80), "one\n");
+        page.take(Message::Footer("open the page".into()));
+        assert_eq!(page.turn(80), "\x1b[7mopen the page\x1b[0m");
+        page.take(Message::Line("two".into()));
+        assert_eq!(page.turn(9), "\r\x1b[Ktwo\n\x1b[7mopen the\x1b[0m");
+        assert!(page.take(Message::End));
+        assert_eq!(page.turn(80), "\r\x1b[K");
     }
 }

@@ -22,6 +22,11 @@ impl Palette {
         }
     }
 
+    /// Whether standard output is a terminal that understands more than text.
+    pub(super) fn is_coloured(self) -> bool {
+        self.colours
+    }
+
     /// A service's name before each of its lines, `rng-1     | `.
     pub(super) fn prefix(self, name: &str, width: usize, place: usize) -> String {
         let prefix = format!("{name:<width$} | ");

@@ -107,8 +107,12 @@ async fn run_plan(plan: &Plan, program: PathBuf, log: Log, stop: Stop) -> Result
         for line in plan.banner() {
             log.line(palette.emphasised(&line));
         }
+        if palette.is_coloured() {
+            log.footer(plan.footer());
+        }
     }
     stop.wished().await;
+    log.footer("");
     log.line(palette.emphasised("stopping; Ctrl-C again stops at once"));
     stop_groups(groups).await;
     Ok(())

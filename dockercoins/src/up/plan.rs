@@ -99,6 +99,15 @@ impl Plan {
         self.groups.iter().flatten()
     }
 
+    /// What a person still wants to know when the banner has scrolled away.
+    pub(super) fn footer(&self) -> String {
+        let page = self.processes().find(|process| process.role == "webui");
+        let port = page
+            .and_then(|page| page.address)
+            .map_or(WEBUI_PORT, |address| address.port());
+        format!(" Dockercoins: open http://localhost:{port}/   Ctrl-C stops it ")
+    }
+
     /// What a person wants to know once all of it runs.
     pub(super) fn banner(&self) -> Vec<String> {
         let of = |role| self.processes().filter(move |process| process.role == role);

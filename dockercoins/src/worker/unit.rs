@@ -66,7 +66,7 @@ impl UnitError {
     pub(super) fn hint(&self) -> String {
         let service = self.service();
         match self {
-            Self::Lookup { .. } => format!("is a service called {service} on this network?"),
+            Self::Lookup { .. } => "is a service of that name on this network?".to_owned(),
             Self::Exchange {
                 source: ExchangeError::Connect { .. } | ExchangeError::ConnectTimeout { .. },
                 ..
