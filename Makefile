@@ -18,6 +18,9 @@ lab: ## Build Dockercoins and run it on this computer; ARGS="--workers 10 --rng 
 	cargo build --release -p dockercoins
 	@exec "$(PROGRAM)" up $(ARGS)
 
+# A Docker Engine runs as root; all other tests run as anybody.
+WITHOUT_ROOT = $(if $(filter 0,$(shell id -u)),,-E 'not package(blackbox)')
+
 .PHONY: test
 test: ## Check formatting, lints, documentation and all tests
 	@tools/setup test
@@ -25,12 +28,24 @@ test: ## Check formatting, lints, documentation and all tests
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items
 	cargo build --release -p dockercoins
-	cargo nextest run --workspace $(if $(CI),--profile ci)
+	cargo nextest run --workspace $(if $(CI),--profile ci) $(WITHOUT_ROOT)
+	@[ -z "$(WITHOUT_ROOT)" ] || echo "Left out, since it needs root: sudo make test-docker"
 
 .PHONY: bench
 bench: ## Print the figures: rates, latencies, sizes; FORM=short for a quick look
 	@tools/setup test
 	cargo bench -p dockercoins --bench figures
+
+.PHONY: images
+images: ## Build Dockercoins, stage it, and build its images where a Docker engine answers
+	@tools/setup lab
+	@tools/images
+
+.PHONY: test-docker
+test-docker: ## Prove images, Compose and Swarm on a real Docker Engine, in namespaces of its own (root)
+	@tools/setup docker
+	cargo build --release -p dockercoins
+	ESSAIM_TEST_FORM=full cargo nextest run -p blackbox --success-output final
 
 .PHONY: clean
 clean: ## Remove everything that was built

@@ -196,8 +196,8 @@ fn a_service_stops_when_told_and_is_killed_when_it_ignores_that() {
     debian_image::redis(&engine);
     engine.docker(&["network", "create", "app"]);
     engine.docker(&["run", "--detach", "--network=app", "--name=redis", "redis"]);
-    // Whoever asks stops before whoever answers, as Compose does it.
-    let services = ["worker", "webui", "hasher", "rng", "store"];
+    // Whoever answers stops before whoever asks: nothing may then wait for what will not come.
+    let services = ["store", "rng", "hasher", "webui", "worker"];
     for service in services {
         let image = format!("dockercoins_{service}");
         let variable = format!("DOCKERCOINS_{}", service.to_uppercase());

@@ -23,7 +23,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
-use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, sleep_until};
 
 use crate::args::{Release, WorkerArgs};
 use crate::datastore::{Datastore, DatastoreError};
@@ -37,7 +37,10 @@ use services::{Connections, Lane, Services};
 use unit::{UnitError, UnitSettings, work_once};
 
 /// How long Redis may take for a command.
-const REDIS_TIME_LIMIT: Duration = Duration::from_secs(5);
+const REDIS_TIME_LIMIT: Duration = Duration::from_secs(3);
+/// How long units under way are waited for once stopping is wished. With the time that Redis may take, it
+/// stays within the 10 s after which Docker kills.
+const FINISH_WITHIN: Duration = Duration::from_secs(3);
 
 /// How the worker works.
 struct WorkerSettings {
@@ -202,6 +205,12 @@ impl WorkerMetrics {
         );
         metrics
     }
+
+    fn done(&self, took: Duration, coin: bool) {
+        self.units.inc();
+        self.unit_seconds.observe(took.as_secs_f64());
+        self.coins.inc_by(u64::from(coin));
+    }
 }
 
 struct Worker {
@@ -218,21 +227,15 @@ struct Worker {
 impl Worker {
     /// Works until stopping is wished; each trouble is told, waited out, and left behind.
     async fn work(&mut self) {
-        while let Err(trouble) = self.mine().await {
-            self.tell(&trouble);
-            if self.stop.is_wished() {
-                break;
-            }
-            let seconds = self.settings.back_off.as_secs_f64();
-            self.log
-                .line(format!("waiting {seconds} s before going on"));
-            tokio::select! {
-                () = sleep(self.settings.back_off) => {}
-                () = self.stop.wished() => {}
+        while !self.stop.is_wished() {
+            if let Err(trouble) = self.mine().await {
+                self.tell(&trouble);
+                self.wait().await;
             }
         }
-        let (units, coins) = self.ledger.left();
-        if units > 0 || coins > 0 {
+        if let Err(error) = self.settle().await {
+            self.tell(&error.into());
+            let (units, coins) = self.ledger.left();
             self.log.line(format!(
                 "{units} units and {coins} coins could not be reported and are lost"
             ));
@@ -240,12 +243,11 @@ impl Worker {
         self.log.line("worker stopped");
     }
 
-    /// Units of work, reported each interval, until stopping is wished (what is under way is then finished
-    /// and reported) or something fails (what is counted then waits in the ledger).
+    /// Units of work, reported each interval, until stopping is wished (what is under way is then
+    /// finished) or something fails. What is not reported by then waits in the ledger.
     async fn mine(&mut self) -> Result<(), Trouble> {
         self.settle().await?;
-        let unit = &self.settings.unit;
-        let services = &self.services;
+        let (unit, services) = (&self.settings.unit, &self.services);
         let begin = async |mut lane: Lane| {
             let began = Instant::now();
             let coin = work_once(services, &mut lane, unit).await;
@@ -254,47 +256,60 @@ impl Worker {
         let mut under_way: FuturesUnordered<_> = (0..self.settings.units_in_flight)
             .map(|_| begin(Lane::new(self.settings.connections)))
             .collect();
+        let started = Instant::now();
         let interval = self.settings.report_interval;
-        let mut report = interval_at(Instant::now() + interval, interval);
+        let mut report = interval_at(started + interval, interval);
         report.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let stop = self.stop.clone();
         let mut stopping = pin!(stop.wished());
-        let mut stop_wished = false;
+        let mut give_up = None;
         loop {
             tokio::select! {
                 biased;
-                () = &mut stopping, if !stop_wished => stop_wished = true,
+                () = &mut stopping, if give_up.is_none() => {
+                    give_up = Some(Instant::now() + FINISH_WITHIN);
+                }
+                // Whoever is asked may never answer, as a name server that is gone.
+                () = sleep_until(give_up.unwrap_or(started)), if give_up.is_some() => return Ok(()),
                 _ = report.tick() => {
                     report_units(&mut self.ledger, &mut self.datastore, &self.log).await?;
                     keep_coins(&mut self.ledger, &mut self.datastore, &self.log).await?;
                     self.readiness.set(true);
                 }
                 done = under_way.next() => {
-                    let Some((outcome, lane, took)) = done else {
-                        break;
+                    let Some((coin, lane, took)) = done else {
+                        return Ok(());
                     };
-                    let coin = outcome?;
-                    self.metrics.units.inc();
-                    self.metrics.unit_seconds.observe(took.as_secs_f64());
-                    let found = coin.is_some();
+                    let coin = coin?;
+                    self.metrics.done(took, coin.is_some());
+                    self.ledger.add_unit();
                     if let Some(coin) = coin {
-                        self.metrics.coins.inc();
                         self.log.line(format!("Coin found: {}...", &coin.hash[..8]));
                         self.ledger.add_coin(coin);
+                        if !self.settings.batch_coins {
+                            keep_coins(&mut self.ledger, &mut self.datastore, &self.log).await?;
+                        }
                     }
-                    self.ledger.add_unit();
-                    if found && !self.settings.batch_coins {
-                        keep_coins(&mut self.ledger, &mut self.datastore, &self.log).await?;
-                    }
-                    if !stop_wished {
+                    if give_up.is_none() {
                         under_way.push(begin(lane));
                     }
                 }
             }
         }
-        drop(under_way);
-        self.settle().await?;
-        Ok(())
+    }
+
+    /// Waits out a trouble, unless stopping is wished.
+    async fn wait(&self) {
+        if self.stop.is_wished() {
+            return;
+        }
+        let seconds = self.settings.back_off.as_secs_f64();
+        self.log
+            .line(format!("waiting {seconds} s before going on"));
+        tokio::select! {
+            () = sleep(self.settings.back_off) => {}
+            () = self.stop.wished() => {}
+        }
     }
 
     /// Brings Redis up to date with the ledger.
