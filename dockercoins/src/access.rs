@@ -15,6 +15,7 @@ use http_body::Body as _;
 use jiff::Timestamp;
 
 use crate::args::AccessLog;
+use crate::failure::Failure;
 use crate::log::Log;
 use crate::metrics::HttpMetrics;
 use crate::serve::Peer;
@@ -66,9 +67,10 @@ impl AccessRecord {
     }
 
     /// Writes the summary each second, until stopping is wished; nothing where each request has its line.
-    pub(crate) async fn summarise(self, stop: Stop) {
+    /// It never fails; its result is that of what runs beside it.
+    pub(crate) async fn summarise(self, stop: Stop) -> Result<(), Failure> {
         if self.mode == AccessLog::Each {
-            return;
+            return Ok(());
         }
         let told = Cell::new(0);
         let tell = || {
@@ -87,6 +89,7 @@ impl AccessRecord {
             }
         }
         tell();
+        Ok(())
     }
 }
 

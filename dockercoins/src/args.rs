@@ -7,8 +7,10 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::builder::FalseyValueParser;
+use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use ping::Target;
 
 /// The worker's releases and the delay that tells them apart.
@@ -112,43 +114,57 @@ pub(crate) struct HttpArgs {
     pub(crate) process: ProcessArgs,
 }
 
+/// How slow rng and hasher are, and how much they tell.
+#[derive(Debug, Args)]
+pub(crate) struct PaceArgs {
+    /// Wait before each answer to a worker [default: 100; with --fast: 0]
+    #[arg(long, value_name = "MS")]
+    delay_ms: Option<u64>,
+    /// Per request a line, or a summary each second [default: each; with --fast: summary]
+    #[arg(long, value_name = "WHAT", value_enum)]
+    access_log: Option<AccessLog>,
+    /// No artificial delay, and connections are kept
+    #[arg(long)]
+    pub(crate) fast: bool,
+}
+
+impl PaceArgs {
+    pub(crate) fn delay(&self) -> Duration {
+        Duration::from_millis(self.delay_ms.unwrap_or(if self.fast { 0 } else { 100 }))
+    }
+
+    pub(crate) fn access_log(&self) -> AccessLog {
+        self.access_log.unwrap_or(if self.fast {
+            AccessLog::Summary
+        } else {
+            AccessLog::Each
+        })
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct RngArgs {
     #[command(flatten)]
     pub(crate) http: HttpArgs,
-    /// Wait before giving bytes [default: 100; with --fast: 0]
-    #[arg(long, value_name = "MS")]
-    pub(crate) delay_ms: Option<u64>,
     /// The most bytes given at once; asking for more is answered 413
     #[arg(long, value_name = "N", default_value_t = 1_048_576)]
     pub(crate) max_bytes: u64,
-    /// Per request a line, or a summary each second [default: each; with --fast: summary]
-    #[arg(long, value_name = "WHAT", value_enum)]
-    pub(crate) access_log: Option<AccessLog>,
-    /// No artificial delay, and connections are kept
-    #[arg(long)]
-    pub(crate) fast: bool,
+    #[command(flatten)]
+    pub(crate) pace: PaceArgs,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct HasherArgs {
     #[command(flatten)]
     pub(crate) http: HttpArgs,
-    /// Wait before giving a hash [default: 100; with --fast: 0]
-    #[arg(long, value_name = "MS")]
-    pub(crate) delay_ms: Option<u64>,
     /// Requests served at a time
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) concurrency: u32,
     /// The longest body that is hashed; a longer one is answered 413
     #[arg(long, value_name = "N", default_value_t = 67_108_864)]
     pub(crate) max_body_bytes: u64,
-    /// Per request a line, or a summary each second [default: each; with --fast: summary]
-    #[arg(long, value_name = "WHAT", value_enum)]
-    pub(crate) access_log: Option<AccessLog>,
-    /// No artificial delay
-    #[arg(long)]
-    pub(crate) fast: bool,
+    #[command(flatten)]
+    pub(crate) pace: PaceArgs,
 }
 
 #[derive(Debug, Args)]
@@ -287,7 +303,7 @@ pub(crate) struct PingArgs {
     pub(crate) count: Option<u64>,
     /// Time from the beginning of one request to that of the next
     #[arg(long, short, value_name = "SECONDS", default_value = "1", value_parser = seconds)]
-    pub(crate) interval: std::time::Duration,
+    pub(crate) interval: Duration,
     /// How long connecting, and then an answer, may take
     #[arg(long, value_name = "MS", default_value_t = 30_000, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) timeout_ms: u64,
@@ -324,19 +340,24 @@ fn with_environment(command: clap::Command, role: &str) -> clap::Command {
             Some("help" | "version") | None => arg,
             Some(long) => {
                 let name = format!("{prefix}_{}", long.to_uppercase().replace('-', "_"));
+                let arg = match arg.get_action() {
+                    // In a variable, "1", "yes" and "" are as good as "true" and "false".
+                    ArgAction::SetTrue => arg.value_parser(FalseyValueParser::new()),
+                    _ => arg,
+                };
                 arg.env(name)
             }
         })
 }
 
-fn seconds(text: &str) -> Result<std::time::Duration, String> {
+fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text
         .parse()
         .map_err(|_| "a number of seconds is wanted, as in 0.5".to_owned())?;
     if !(0.0..=86_400.0).contains(&seconds) {
         return Err("between 0 and 86400 seconds are possible".to_owned());
     }
-    Ok(std::time::Duration::from_secs_f64(seconds))
+    Ok(Duration::from_secs_f64(seconds))
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::access::{Access, AccessRecord, TurnBegan, record};
-use crate::args::{AccessLog, HasherArgs};
+use crate::args::HasherArgs;
 use crate::burn::burn;
 use crate::failure::Failure;
 use crate::metrics::{self, HttpMetrics, Readiness};
@@ -53,7 +53,7 @@ enum Refused {
 pub(crate) fn run(args: &HasherArgs) -> Result<(), Failure> {
     let serve = ServeSettings::new(&args.http, Connections::Kept);
     let settings = HasherSettings {
-        delay: Duration::from_millis(args.delay_ms.unwrap_or(if args.fast { 0 } else { 100 })),
+        delay: args.pace.delay(),
         burn: Duration::from_millis(args.http.burn_ms),
         max_body_bytes: args.max_body_bytes,
         read_timeout: serve.read_timeout,
@@ -61,11 +61,7 @@ pub(crate) fn run(args: &HasherArgs) -> Result<(), Failure> {
             usize::try_from(args.concurrency).unwrap_or(1),
         )),
     };
-    let mode = args.access_log.unwrap_or(if args.fast {
-        AccessLog::Summary
-    } else {
-        AccessLog::Each
-    });
+    let mode = args.pace.access_log();
     let process = ProcessSettings::new("hasher", args.http.listen, &args.http.process);
     service::block_on(process.on_sigterm, async |log, stop| {
         let mut registry = metrics::registry();
@@ -79,11 +75,11 @@ pub(crate) fn run(args: &HasherArgs) -> Result<(), Failure> {
             registry,
             readiness: Readiness::new(true),
         };
-        tokio::join!(
+        tokio::try_join!(
             service::run(service, log, stop.clone()),
             accesses.summarise(stop)
-        )
-        .0
+        )?;
+        Ok(())
     })
 }
 

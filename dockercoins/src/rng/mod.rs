@@ -23,7 +23,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::Mutex;
 
 use crate::access::{Access, AccessRecord, TurnBegan, record};
-use crate::args::{AccessLog, RngArgs};
+use crate::args::RngArgs;
 use crate::burn::burn;
 use crate::failure::Failure;
 use crate::metrics::{self, HttpMetrics, Readiness};
@@ -57,16 +57,12 @@ struct Count(u64);
 /// Runs the role until it is told to stop.
 pub(crate) fn run(args: &RngArgs) -> Result<(), Failure> {
     let settings = RngSettings {
-        delay: Duration::from_millis(args.delay_ms.unwrap_or(if args.fast { 0 } else { 100 })),
+        delay: args.pace.delay(),
         burn: Duration::from_millis(args.http.burn_ms),
         max_bytes: args.max_bytes,
     };
-    let mode = args.access_log.unwrap_or(if args.fast {
-        AccessLog::Summary
-    } else {
-        AccessLog::Each
-    });
-    let connections = if args.fast {
+    let mode = args.pace.access_log();
+    let connections = if args.pace.fast {
         Connections::Kept
     } else {
         Connections::Closed
@@ -90,11 +86,11 @@ pub(crate) fn run(args: &RngArgs) -> Result<(), Failure> {
             registry,
             readiness: Readiness::new(true),
         };
-        tokio::join!(
+        tokio::try_join!(
             service::run(service, log, stop.clone()),
             accesses.summarise(stop)
-        )
-        .0
+        )?;
+        Ok(())
     })
 }
 

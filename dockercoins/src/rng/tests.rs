@@ -12,6 +12,7 @@ use tower::ServiceExt;
 
 use super::*;
 use crate::access::example;
+use crate::args::AccessLog;
 use crate::log::Log;
 
 const DELAY: Duration = Duration::from_millis(100);
