@@ -25,6 +25,9 @@ pub(super) enum SessionCommand {
     CommandTable,
     Select,
     Quit,
+    Multi,
+    Exec,
+    Discard,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,8 +84,8 @@ pub(super) enum CommandError {
 }
 
 /// The names of all commands, for `COMMAND COUNT` and for whoever asks for another.
-const NAMES: &str = "CLIENT COMMAND DBSIZE DEL ECHO EXISTS GET HELLO HGET HGETALL HLEN HSET INCR INCRBY INFO \
-                     KEYS PING QUIT SELECT SET TYPE";
+const NAMES: &str = "CLIENT COMMAND DBSIZE DEL DISCARD ECHO EXEC EXISTS GET HELLO HGET HGETALL HLEN HSET INCR \
+                     INCRBY INFO KEYS MULTI PING QUIT SELECT SET TYPE";
 
 /// How many commands there are.
 pub(super) fn count() -> i64 {
@@ -108,6 +111,9 @@ pub(super) fn parse(request: Vec<Bytes>) -> Result<Command, CommandError> {
         "SELECT" if arguments.one()? == b"0" => Command::Session(SessionCommand::Select),
         "SELECT" => return Err(CommandError::Database),
         "QUIT" => Command::Session(SessionCommand::Quit),
+        "MULTI" => Command::Session(SessionCommand::Multi),
+        "EXEC" => Command::Session(SessionCommand::Exec),
+        "DISCARD" => Command::Session(SessionCommand::Discard),
         "AUTH" => return Err(CommandError::Auth),
         "GET" => Command::Read(ReadCommand::Get(arguments.one()?)),
         "HGET" => Command::Read(ReadCommand::HGet(arguments.one()?, arguments.one()?)),

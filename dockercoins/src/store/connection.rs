@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use super::command::{self, ClientCommand, Command, ReadCommand, SessionCommand};
+use super::command::{self, ClientCommand, Command, CommandError, ReadCommand, SessionCommand};
 use super::data::REDIS_LEVEL;
 use super::keeper::{Batch, DataCommand};
 use super::reply::{Reply, Version};
@@ -19,6 +19,8 @@ use crate::stop::Stop;
 
 /// Commands of a pipeline carried out together.
 const TOGETHER: usize = 128;
+/// The most commands between `MULTI` and `EXEC`.
+const LONGEST_TRANSACTION: usize = 1024;
 /// Room made for each read.
 const READ_BYTES: usize = 4096;
 /// Answers are sent once so many bytes wait.
@@ -29,6 +31,13 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// The connection cannot go on.
 struct Closed;
 
+/// Between `MULTI` and `EXEC`.
+struct Transaction {
+    commands: Vec<DataCommand>,
+    /// Whether one of them was refused, so that none may be carried out.
+    broken: bool,
+}
+
 struct Session {
     stream: TcpStream,
     id: u64,
@@ -36,6 +45,7 @@ struct Session {
     version: Version,
     batches: mpsc::Sender<Batch>,
     commands: Vec<DataCommand>,
+    transaction: Option<Transaction>,
     output: BytesMut,
 }
 
@@ -55,6 +65,7 @@ pub(super) async fn serve(
         version: Version::Resp2,
         batches,
         commands: Vec::new(),
+        transaction: None,
         output: BytesMut::new(),
     };
     let mut buffer = BytesMut::new();
@@ -88,6 +99,39 @@ pub(super) async fn serve(
     }
 }
 
+impl Transaction {
+    /// Queues a command, or hands back one that ends the transaction.
+    fn take(&mut self, command: Result<Command, CommandError>) -> Result<Reply, SessionCommand> {
+        let refused = match command {
+            Ok(Command::Read(read)) => self.queue(DataCommand::Read(read)),
+            Ok(Command::Write(write)) => self.queue(DataCommand::Write(write)),
+            Ok(Command::Session(
+                session @ (SessionCommand::Exec | SessionCommand::Discard | SessionCommand::Quit),
+            )) => return Err(session),
+            Ok(Command::Session(_)) => Some("ERR not served between MULTI and EXEC".to_owned()),
+            Err(error) => Some(error.to_string()),
+        };
+        Ok(match refused {
+            None => Reply::Simple("QUEUED"),
+            Some(why) => {
+                self.broken = true;
+                Reply::Error(why)
+            }
+        })
+    }
+
+    /// Queues a command, or says why not.
+    fn queue(&mut self, command: DataCommand) -> Option<String> {
+        if self.commands.len() >= LONGEST_TRANSACTION {
+            return Some(format!(
+                "ERR more than {LONGEST_TRANSACTION} commands since MULTI"
+            ));
+        }
+        self.commands.push(command);
+        None
+    }
+}
+
 impl Session {
     /// Answers all whole requests in the buffer.
     async fn answer(&mut self, buffer: &mut BytesMut) -> Result<(), Closed> {
@@ -108,10 +152,13 @@ impl Session {
         self.send().await
     }
 
-    async fn take(
-        &mut self,
-        command: Result<Command, command::CommandError>,
-    ) -> Result<(), Closed> {
+    async fn take(&mut self, command: Result<Command, CommandError>) -> Result<(), Closed> {
+        if let Some(transaction) = &mut self.transaction {
+            return match transaction.take(command) {
+                Ok(reply) => self.put(reply),
+                Err(session) => self.session(session).await,
+            };
+        }
         match command {
             Ok(Command::Write(write)) => self.queue(DataCommand::Write(write)).await,
             Ok(Command::Read(read)) => {
@@ -149,13 +196,8 @@ impl Session {
         if self.commands.is_empty() {
             return Ok(());
         }
-        let (replies, received) = oneshot::channel();
         let commands = std::mem::take(&mut self.commands);
-        self.batches
-            .send(Batch { commands, replies })
-            .await
-            .map_err(|_| Closed)?;
-        for reply in received.await.map_err(|_| Closed)? {
+        for reply in self.batch(commands).await? {
             self.put(reply)?;
         }
         if self.output.len() > SEND_BYTES {
@@ -163,6 +205,15 @@ impl Session {
         } else {
             Ok(())
         }
+    }
+
+    async fn batch(&self, commands: Vec<DataCommand>) -> Result<Vec<Reply>, Closed> {
+        let (replies, received) = oneshot::channel();
+        self.batches
+            .send(Batch { commands, replies })
+            .await
+            .map_err(|_| Closed)?;
+        received.await.map_err(|_| Closed)
     }
 
     fn put(&mut self, reply: Reply) -> Result<(), Closed> {
@@ -197,6 +248,18 @@ impl Session {
             SessionCommand::CommandCount => Reply::Integer(command::count()),
             SessionCommand::CommandTable => Reply::Array(Vec::new()),
             SessionCommand::Select => Reply::Simple("OK"),
+            SessionCommand::Multi => {
+                self.transaction = Some(Transaction {
+                    commands: Vec::new(),
+                    broken: false,
+                });
+                Reply::Simple("OK")
+            }
+            SessionCommand::Exec => self.execute().await?,
+            SessionCommand::Discard => match self.transaction.take() {
+                Some(_) => Reply::Simple("OK"),
+                None => Reply::Error("ERR DISCARD without MULTI".to_owned()),
+            },
             SessionCommand::Quit => {
                 self.put(Reply::Simple("OK"))?;
                 self.send().await?;
@@ -204,6 +267,18 @@ impl Session {
             }
         };
         self.put(reply)
+    }
+
+    /// Carries out a transaction: one batch, so that nothing comes between its commands.
+    async fn execute(&mut self) -> Result<Reply, Closed> {
+        let Some(transaction) = self.transaction.take() else {
+            return Ok(Reply::Error("ERR EXEC without MULTI".to_owned()));
+        };
+        if transaction.broken {
+            let why = "EXECABORT Transaction discarded because of previous errors.";
+            return Ok(Reply::Error(why.to_owned()));
+        }
+        self.batch(transaction.commands).await.map(Reply::Array)
     }
 
     fn hello(&mut self, version: Option<u8>, name: Option<Vec<u8>>) -> Reply {
