@@ -9,6 +9,7 @@ mod app;
 mod command_line;
 mod crowds;
 mod hasher;
+mod page;
 mod rates;
 mod rng;
 mod store;

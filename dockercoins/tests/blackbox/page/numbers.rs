@@ -6,8 +6,8 @@ use redis::AsyncCommands;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use crate::app::App;
-use crate::browser::Browser;
+use crate::page::app::App;
+use crate::page::browser::Browser;
 
 /// What the page shows, and all answers that it got, at one moment.
 const SHOWN_AND_RECORDED: &str = "return {

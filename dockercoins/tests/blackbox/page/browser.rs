@@ -13,8 +13,8 @@ use tokio::process::Child;
 use tokio::time::{Instant, sleep};
 use url::Url;
 
-use crate::app::App;
-use crate::process::start;
+use crate::page::app::App;
+use crate::page::process::start;
 
 /// Long enough for all that a test waits for, some ten seconds, on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(30);

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::app::App;
-use crate::browser::Browser;
+use crate::page::app::App;
+use crate::page::browser::Browser;
 
 /// What each case starts with: the module, and a history of readings given as [time, hashes, coins].
 const PRELUDE: &str = "

@@ -4,11 +4,6 @@
 //!
 //! Start reading at `app` (the roles) and `browser` (Chromium).
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that meets what it did not expect ends there, with the place"
-)]
-
 mod app;
 mod arithmetic;
 mod browser;

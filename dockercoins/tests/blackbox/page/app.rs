@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::process::Child;
 
-use crate::process::start;
+use crate::page::process::start;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_dockercoins");
 

@@ -3,8 +3,8 @@
 use redis::AsyncCommands;
 use serde_json::Value;
 
-use crate::app::App;
-use crate::browser::Browser;
+use crate::page::app::App;
+use crate::page::browser::Browser;
 
 const STATES: &str =
     "return ['webui', 'redis'].map((name) => document.getElementById(`${name}-state`).textContent)";

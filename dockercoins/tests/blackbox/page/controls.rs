@@ -3,8 +3,8 @@
 use fantoccini::key::Key;
 use serde_json::Value;
 
-use crate::app::App;
-use crate::browser::Browser;
+use crate::page::app::App;
+use crate::page::browser::Browser;
 
 /// What has the focus: the value of a radio button, the id or the name of another element.
 const FOCUS: &str = "const element = document.activeElement;

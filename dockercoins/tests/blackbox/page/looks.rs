@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use crate::app::App;
-use crate::browser::Browser;
+use crate::page::app::App;
+use crate::page::browser::Browser;
 
 const STATE: &str = "return document.body.dataset.state";
 const TOO_WIDE: &str = "return [...document.querySelectorAll('body *')]
