@@ -5,7 +5,6 @@
 
 mod harness;
 
-mod app;
 mod command_line;
 mod crowds;
 mod hasher;

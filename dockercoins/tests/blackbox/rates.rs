@@ -4,8 +4,9 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::app::App;
-use crate::harness::{connect, get, read_response, wait_until};
+use crate::harness::application::Application;
+use crate::harness::http::{connect, get, read_response};
+use crate::harness::wait_until;
 
 struct Rate {
     arguments: &'static [&'static str],
@@ -37,7 +38,7 @@ const RATES: [Rate; 5] = [
 ];
 
 /// Hashes per second from `/json` between two moments 30 seconds apart, once all workers are in step.
-fn measure(app: &App) -> f64 {
+fn measure(app: &Application) -> f64 {
     wait_until("it mines", || app.hashes() > 20);
     let (first, begin) = app.try_counts().unwrap();
     thread::sleep(Duration::from_secs(30));
@@ -49,7 +50,7 @@ fn measure(app: &App) -> f64 {
 fn the_rates_of_the_lab() {
     let apps: Vec<_> = RATES
         .iter()
-        .map(|rate| App::start(rate.arguments))
+        .map(|rate| Application::start(rate.arguments))
         .collect();
     let rates: Vec<f64> = thread::scope(|scope| {
         let measuring: Vec<_> = apps
@@ -76,7 +77,7 @@ fn the_rates_of_the_lab() {
 
 #[test]
 fn rng_is_the_slow_one() {
-    let app = App::start(&["--workers", "10"]);
+    let app = Application::start(&["--workers", "10"]);
     wait_until("the queue is full", || app.hashes() > 20);
     let time = |port| {
         let mut times: Vec<_> = (0..5)

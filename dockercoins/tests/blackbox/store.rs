@@ -5,9 +5,11 @@ use std::process::Command;
 
 use redis::Value;
 
-use crate::harness::{
-    PATIENCE, Process, Redis, RedisKind, Server, address_in, connect, wait_until,
-};
+use crate::harness::http::connect;
+use crate::harness::process::{PROGRAM, Process, other_program, send_signal};
+use crate::harness::redis::{Redis, RedisKind};
+use crate::harness::server::{Server, address_in};
+use crate::harness::{PATIENCE, wait_until};
 
 /// Asks both, and wants the same answer.
 #[track_caller]
@@ -106,9 +108,12 @@ fn answers_as_redis_does_in_resp3() {
 fn redis_cli_finds_its_way() {
     let store = Redis::start(RedisKind::Store);
     let cli = |arguments: &[&str]| {
-        let port = store.address.port().to_string();
+        let (ip, port) = (
+            store.address.ip().to_string(),
+            store.address.port().to_string(),
+        );
         let output = Command::new("redis-cli")
-            .args(["-p", &port])
+            .args(["-h", &ip, "-p", &port])
             .args(arguments)
             .output()
             .unwrap();
@@ -184,8 +189,7 @@ fn what_it_acknowledged_survives_kill_9() {
             std::thread::spawn(move || {
                 // At a different point of the writing each time.
                 std::thread::sleep(std::time::Duration::from_millis(20 + 7 * round));
-                let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
-                rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+                send_signal(pid, rustix::process::Signal::KILL);
             })
         };
         let mut one = redis::cmd("INCR");
@@ -220,7 +224,7 @@ fn its_journal_is_redis_own_format() {
         .arg(&b"\r\n\0"[..])
         .query(&mut store.connect())
         .unwrap();
-    store.kill();
+    store.process.kill();
     let journal = std::fs::read(store.folder().join("journal.aof")).unwrap();
     let debian = Redis::start(RedisKind::Debian);
     let mut stream = connect(debian.address);
@@ -267,12 +271,10 @@ fn a_full_disk_refuses_writes_and_keeps_what_was_kept() {
     let path = folder.path().to_str().unwrap();
     // A file system of 64 KiB, gone with the process that it was made for.
     let script = format!(
-        "mount -t tmpfs -o size=64k none {path} && exec {} store --listen 127.0.0.1 --port 0 --dir {path}",
-        crate::harness::PROGRAM
+        "mount -t tmpfs -o size=64k none {path} && exec {PROGRAM} store --listen 127.0.0.1 --port 0 --dir {path}"
     );
-    let mut command = Command::new("unshare");
-    command.args(["--map-root-user", "--mount", "sh", "-c", &script]);
-    let process = Process::spawn(command);
+    let arguments = ["--map-root-user", "--mount", "sh", "-c", &script];
+    let process = Process::spawn(other_program("unshare", &arguments));
     let address = address_in(&process.line("listening on "));
     let mut connection = redis::Client::open(format!("redis://{address}"))
         .unwrap()

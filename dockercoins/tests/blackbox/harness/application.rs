@@ -4,16 +4,21 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::atomic::{AtomicU16, Ordering};
 
-use crate::harness::{PATIENCE, Process, get, wait_for};
+use super::http::try_get;
+use super::process::Process;
+use super::{PATIENCE, wait_for};
 
-pub(crate) struct App {
+/// What `up` says once everything answers.
+const RUNS: &str = "Dockercoins runs: ";
+
+pub(crate) struct Application {
     pub(crate) process: Process,
     offset: u16,
     /// Where its store keeps its data, if that goes with the test.
     folder: Option<tempfile::TempDir>,
 }
 
-impl App {
+impl Application {
     /// Starts it with a folder of its own, and waits until it runs.
     #[track_caller]
     pub(crate) fn start(arguments: &[&str]) -> Self {
@@ -45,16 +50,8 @@ impl App {
             let text = offset.to_string();
             let all = [&["up", "--port-offset", &text], arguments].concat();
             let process = Process::start_with(&all, environment);
-            let started = wait_for(|| {
-                match (
-                    process.count("Dockercoins runs: "),
-                    process.count("error: "),
-                ) {
-                    (0, 0) => None,
-                    (runs, _) => Some(runs > 0),
-                }
-            });
-            if started == Some(true) {
+            process.find_line(|line| line.contains(RUNS) || line.contains("error: "));
+            if process.count(RUNS) > 0 {
                 return Self {
                     process,
                     offset,
@@ -82,9 +79,7 @@ impl App {
 
     /// What the page shows; none while Redis or webui is away.
     pub(crate) fn try_counts(&self) -> Option<(u64, f64)> {
-        let stream = std::net::TcpStream::connect(self.address(8000)).ok();
-        drop(stream?);
-        let response = std::panic::catch_unwind(|| get(self.address(8000), "/json")).ok()?;
+        let response = try_get(self.address(8000), "/json").ok()?;
         let json: serde_json::Value = serde_json::from_slice(&response.body).ok()?;
         let hashes = json["hashes"]
             .as_str()
@@ -112,6 +107,13 @@ impl App {
         pids.split_whitespace()
             .filter_map(|pid| role(pid.parse().ok()?))
             .collect()
+    }
+
+    /// The same, once there are so many: `up` may say that it runs before its last processes do.
+    #[track_caller]
+    pub(crate) fn all_children(&self, count: usize) -> Vec<(u32, String)> {
+        wait_for(|| Some(self.children()).filter(|children| children.len() == count))
+            .unwrap_or_else(|| panic!("not {count} children but {:?}", self.children()))
     }
 
     pub(crate) fn find_child(&self, role: &str) -> Option<u32> {
