@@ -3,6 +3,8 @@
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use super::http::try_get;
 use super::process::Process;
@@ -93,6 +95,14 @@ impl Application {
 
     pub(crate) fn hashes(&self) -> u64 {
         wait_for(|| self.try_hashes()).expect("webui answers")
+    }
+
+    /// Hashes per second over so long, by the application's own account.
+    pub(crate) fn rate(&self, duration: Duration) -> f64 {
+        let (first, begin) = self.try_counts().unwrap();
+        thread::sleep(duration);
+        let (last, end) = self.try_counts().unwrap();
+        f64::from(u32::try_from(last - first).unwrap()) / (end - begin)
     }
 
     /// The children's pids and roles.

@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::PATIENCE;
 
@@ -50,6 +50,20 @@ pub(crate) fn try_get(address: SocketAddr, path: &str) -> io::Result<Response> {
     let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes())?;
     try_read_response(&mut stream)
+}
+
+/// How long the answer to a GET takes: the median of so many.
+#[track_caller]
+pub(crate) fn median_time(address: SocketAddr, path: &str, requests: usize) -> Duration {
+    let mut times: Vec<_> = (0..requests)
+        .map(|_| {
+            let begin = Instant::now();
+            get(address, path);
+            begin.elapsed()
+        })
+        .collect();
+    times.sort();
+    times[requests / 2]
 }
 
 /// Sends a raw request and reads until the server closes.
