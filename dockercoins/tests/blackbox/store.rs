@@ -5,6 +5,7 @@ use std::process::Command;
 
 use redis::Value;
 
+use crate::harness::folder::Folder;
 use crate::harness::http::connect;
 use crate::harness::process::{PROGRAM, Process, other_program, send_signal};
 use crate::harness::redis::{Redis, RedisKind};
@@ -225,7 +226,7 @@ fn its_journal_is_redis_own_format() {
         .query(&mut store.connect())
         .unwrap();
     store.process.kill();
-    let journal = std::fs::read(store.folder().join("journal.aof")).unwrap();
+    let journal = std::fs::read(store.folder().path().join("journal.aof")).unwrap();
     let debian = Redis::start(RedisKind::Debian);
     let mut stream = connect(debian.address);
     stream.write_all(&journal).unwrap();
@@ -237,7 +238,7 @@ fn its_journal_is_redis_own_format() {
 #[test]
 fn a_folder_is_one_stores() {
     let store = Redis::start(RedisKind::Store);
-    let folder = store.folder().to_str().unwrap();
+    let folder = store.folder().as_str();
     let mut second = Process::start(&["store", "--port", "0", "--dir", folder]);
     assert_eq!(second.end(), Some(1));
     second.line(&format!(
@@ -248,7 +249,7 @@ fn a_folder_is_one_stores() {
 
 #[test]
 fn folders_that_cannot_be_used() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = Folder::new();
     let refused = |dir: &str, text: &str| {
         let mut process = Process::start(&["store", "--port", "0", "--dir", dir]);
         assert_eq!(process.end(), Some(1), "{dir}");
@@ -260,15 +261,15 @@ fn folders_that_cannot_be_used() {
     refused(file.to_str().unwrap(), "error: cannot make ");
     std::fs::write(folder.path().join("journal.aof"), "not a journal at all\n").unwrap();
     refused(
-        folder.path().to_str().unwrap(),
+        folder.as_str(),
         "is no journal of this store: what begins at byte 0 is no write",
     );
 }
 
 #[test]
 fn a_full_disk_refuses_writes_and_keeps_what_was_kept() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().to_str().unwrap();
+    let folder = Folder::new();
+    let path = folder.as_str();
     // A file system of 64 KiB, gone with the process that it was made for.
     let script = format!(
         "mount -t tmpfs -o size=64k none {path} && exec {PROGRAM} store --listen 127.0.0.1 --port 0 --dir {path}"

@@ -7,6 +7,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use crate::harness::application::{Application, free_offset};
+use crate::harness::folder::Folder;
 use crate::harness::http::get;
 use crate::harness::process::{Process, send_signal};
 use crate::harness::redis::{Redis, RedisKind};
@@ -53,8 +54,8 @@ fn runs_the_whole_application() {
 
 #[test]
 fn ctrl_c_ends_everything_and_loses_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut app = Application::start_in(folder.path(), &["--workers", "2"]);
+    let folder = Folder::new();
+    let mut app = Application::start_in(&folder, &["--workers", "2"]);
     wait_until("it mines", || app.hashes() > 5);
     let children = app.all_children(6);
     app.process.signal(Signal::INT);
@@ -62,7 +63,7 @@ fn ctrl_c_ends_everything_and_loses_nothing() {
     assert!(!children.iter().any(|(pid, _)| is_alive(*pid)));
     // What the workers had under way was finished and counted before the store ended.
     let posts = app.process.count("\"POST / HTTP/1.1\" 200 64") as u64;
-    let again = Application::start_in(folder.path(), &["--workers", "0"]);
+    let again = Application::start_in(&folder, &["--workers", "0"]);
     assert_eq!(again.hashes(), posts);
 }
 
@@ -124,10 +125,14 @@ fn whoever_dies_is_restarted_and_no_count_is_lost() {
 fn says_which_port_is_taken() {
     let offset = free_offset();
     let _taken = TcpListener::bind(("127.0.0.1", 8002 + offset)).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path().to_str().unwrap();
-    let mut process =
-        Process::start(&["up", "--port-offset", &offset.to_string(), "--dir", folder]);
+    let folder = Folder::new();
+    let mut process = Process::start(&[
+        "up",
+        "--port-offset",
+        &offset.to_string(),
+        "--dir",
+        folder.as_str(),
+    ]);
     assert_eq!(process.end(), Some(1));
     process.line(&format!(
         "error: 127.0.0.1:{} is in use, and hasher-1 needs it",
@@ -147,11 +152,8 @@ fn uses_a_redis_that_is_there() {
 
 #[test]
 fn keeps_its_data_in_the_users_state_folder() {
-    let home = tempfile::tempdir().unwrap();
-    let environment = [
-        ("HOME", home.path().to_str().unwrap()),
-        ("XDG_STATE_HOME", ""),
-    ];
+    let home = Folder::new();
+    let environment = [("HOME", home.as_str()), ("XDG_STATE_HOME", "")];
     let app = Application::start_bare(&["--workers", "0"], &environment);
     let folder = home
         .path()

@@ -1,11 +1,11 @@
 //! A whole application started by `up`, on ports of its own.
 
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use super::folder::Folder;
 use super::http::try_get;
 use super::process::Process;
 use super::{PATIENCE, wait_for};
@@ -17,7 +17,7 @@ pub(crate) struct Application {
     pub(crate) process: Process,
     offset: u16,
     /// Where its store keeps its data, if that goes with the test.
-    folder: Option<tempfile::TempDir>,
+    folder: Option<Folder>,
 }
 
 impl Application {
@@ -32,15 +32,15 @@ impl Application {
         if arguments.contains(&"--redis") {
             return Self::start_bare(arguments, environment);
         }
-        let folder = tempfile::tempdir().unwrap();
-        let mut app = Self::start_bare(&with_folder(arguments, folder.path()), environment);
+        let folder = Folder::new();
+        let mut app = Self::start_bare(&with_folder(arguments, &folder), environment);
         app.folder = Some(folder);
         app
     }
 
     /// Starts it with this folder.
     #[track_caller]
-    pub(crate) fn start_in(folder: &Path, arguments: &[&str]) -> Self {
+    pub(crate) fn start_in(folder: &Folder, arguments: &[&str]) -> Self {
         Self::start_bare(&with_folder(arguments, folder), &[])
     }
 
@@ -140,8 +140,8 @@ impl Application {
     }
 }
 
-fn with_folder<'a>(arguments: &[&'a str], folder: &'a Path) -> Vec<&'a str> {
-    [arguments, &["--dir", folder.to_str().unwrap()]].concat()
+fn with_folder<'a>(arguments: &[&'a str], folder: &'a Folder) -> Vec<&'a str> {
+    [arguments, &["--dir", folder.as_str()]].concat()
 }
 
 /// An offset at which all ports were free a moment ago. Processes of a test run begin in different places.

@@ -5,6 +5,7 @@
 //! Start reading at `process`; `server`, `redis` and `application` are what is started of it.
 
 pub(crate) mod application;
+pub(crate) mod folder;
 pub(crate) mod http;
 pub(crate) mod loopback;
 pub(crate) mod process;

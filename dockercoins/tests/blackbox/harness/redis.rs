@@ -1,8 +1,8 @@
 //! A Redis: Debian's, or the store.
 
 use std::net::SocketAddr;
-use std::path::Path;
 
+use super::folder::Folder;
 use super::loopback::free_address;
 use super::process::{Process, other_program};
 use super::server::listen;
@@ -11,7 +11,7 @@ use super::wait_for;
 pub(crate) struct Redis {
     pub(crate) process: Process,
     pub(crate) address: SocketAddr,
-    folder: tempfile::TempDir,
+    folder: Folder,
     kind: RedisKind,
 }
 
@@ -25,10 +25,10 @@ impl Redis {
     /// Starts it with a folder of its own.
     #[track_caller]
     pub(crate) fn start(kind: RedisKind) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = Folder::new();
         let address = free_address();
         Self {
-            process: start_at(address, kind, folder.path()),
+            process: start_at(address, kind, &folder),
             address,
             folder,
             kind,
@@ -40,15 +40,15 @@ impl Redis {
     }
 
     /// Where it keeps its data.
-    pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
+    pub(crate) fn folder(&self) -> &Folder {
+        &self.folder
     }
 
     /// Starts it again, once it is dead, at the same address with the same data.
     #[track_caller]
     pub(crate) fn restart(&mut self) {
         self.process.end();
-        self.process = start_at(self.address, self.kind, self.folder.path());
+        self.process = start_at(self.address, self.kind, &self.folder);
     }
 
     #[track_caller]
@@ -76,8 +76,8 @@ impl Redis {
 }
 
 #[track_caller]
-fn start_at(address: SocketAddr, kind: RedisKind, folder: &Path) -> Process {
-    let folder = folder.to_str().unwrap();
+fn start_at(address: SocketAddr, kind: RedisKind, folder: &Folder) -> Process {
+    let folder = folder.as_str();
     match kind {
         RedisKind::Store => listen("store", address, &["--dir", folder]).0,
         RedisKind::Debian => {

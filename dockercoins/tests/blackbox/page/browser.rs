@@ -8,11 +8,11 @@ use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Map, Value, json};
-use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 use url::Url;
 
 use crate::harness::PATIENCE;
+use crate::harness::folder::Folder;
 use crate::harness::process::{Process, other_program};
 use crate::page::backend::Backend;
 
@@ -40,18 +40,21 @@ pub(crate) struct Browser {
     origin: String,
     // The driver is dropped first, then the folder that it has Chromium write into.
     _driver: Process,
-    _profile: TempDir,
+    _folder: Folder,
 }
 
 impl Browser {
     /// Starts Chromium and opens the page.
     pub(crate) async fn open(backend: &Backend) -> Self {
-        let profile = tempfile::tempdir().unwrap();
-        let driver = Process::spawn(other_program("chromedriver", &["--port=0"]));
+        let folder = Folder::new();
+        let mut command = other_program("chromedriver", &["--port=0"]);
+        // Chromium has more to write than its profile.
+        command.env("TMPDIR", folder.path());
+        let driver = Process::spawn(command);
         let line = driver.line(STARTED);
         let port = line.split_once(STARTED).unwrap().1.trim_end_matches('.');
         let client = ClientBuilder::new(HttpConnector::new())
-            .capabilities(capabilities(&profile))
+            .capabilities(capabilities(&folder))
             .connect(&format!("http://127.0.0.1:{port}"))
             .await
             .expect("chromedriver starts Chromium");
@@ -60,7 +63,7 @@ impl Browser {
             client,
             origin,
             _driver: driver,
-            _profile: profile,
+            _folder: folder,
         };
         let recorder = json!({ "source": include_str!("recorder.js") });
         browser
@@ -228,8 +231,8 @@ fn text_script(id: &str) -> String {
     format!("return document.getElementById('{id}').textContent")
 }
 
-fn capabilities(profile: &TempDir) -> Map<String, Value> {
-    let profile = format!("--user-data-dir={}", profile.path().display());
+fn capabilities(folder: &Folder) -> Map<String, Value> {
+    let profile = format!("--user-data-dir={}/profile", folder.as_str());
     let arguments: Vec<_> = ARGUMENTS.into_iter().chain([profile.as_str()]).collect();
     let capabilities = json!({
         "goog:chromeOptions": { "args": arguments },
