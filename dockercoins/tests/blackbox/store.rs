@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::process::Command;
 
-use redis::Value;
+use redis::{Commands, Value};
 
 use crate::harness::folder::Folder;
 use crate::harness::http::connect;
@@ -214,16 +214,10 @@ fn what_it_acknowledged_survives_kill_9() {
 #[test]
 fn its_journal_is_redis_own_format() {
     let mut store = Redis::start(RedisKind::Store);
-    let _: () = redis::cmd("INCRBY")
-        .arg("hashes")
-        .arg(7)
-        .query(&mut store.connect())
-        .unwrap();
-    let _: () = redis::cmd("HSET")
-        .arg("wallet")
-        .arg("0a")
-        .arg(&b"\r\n\0"[..])
-        .query(&mut store.connect())
+    let () = store.connect().incr("hashes", 7).unwrap();
+    let () = store
+        .connect()
+        .hset("wallet", "0a", &b"\r\n\0"[..])
         .unwrap();
     store.process.kill();
     let journal = std::fs::read(store.folder().path().join("journal.aof")).unwrap();
@@ -281,20 +275,13 @@ fn a_full_disk_refuses_writes_and_keeps_what_was_kept() {
         .unwrap()
         .get_connection()
         .unwrap();
-    let mut put = |number: u32| {
-        let mut command = redis::cmd("HSET");
-        command.arg("wallet").arg(number).arg(vec![b'x'; 1000]);
-        command.query::<u32>(&mut connection)
-    };
+    let mut put = |number: u32| connection.hset::<_, _, _, u32>("wallet", number, vec![b'x'; 1000]);
     let full = (0..1000).find_map(|number| put(number).err().map(|error| (number, error)));
     let (kept, error) = full.expect("the disk is full");
     assert_eq!(error.code(), Some("MISCONF"), "{error}");
     assert!(error.to_string().contains("nothing was changed"), "{error}");
     process.line("(make room on that disk)");
-    let count: u32 = redis::cmd("HLEN")
-        .arg("wallet")
-        .query(&mut connection)
-        .unwrap();
+    let count: u32 = connection.hlen("wallet").unwrap();
     assert_eq!(count, kept, "what was refused is not there");
 }
 

@@ -1,5 +1,7 @@
 //! webui without a browser: its paths, its JSON, and Redis coming and going.
 
+use redis::Commands;
+
 use crate::harness::http::{Response, get, request};
 use crate::harness::redis::{Redis, RedisKind};
 use crate::harness::server::{Server, address_in};
@@ -18,17 +20,8 @@ fn counts_as_redis_has_them(kind: RedisKind) {
         (Some(0), &serde_json::Value::Null)
     );
     let mut connection = redis.connect();
-    let _: () = redis::cmd("INCRBY")
-        .arg("hashes")
-        .arg(42)
-        .query(&mut connection)
-        .unwrap();
-    let _: () = redis::cmd("HSET")
-        .arg("wallet")
-        .arg("0a")
-        .arg("x")
-        .query(&mut connection)
-        .unwrap();
+    let () = connection.incr("hashes", 42).unwrap();
+    let () = connection.hset("wallet", "0a", "x").unwrap();
     let response = webui.get("/json");
     assert_eq!(response.header("content-type"), Some("application/json"));
     let text = response.text();
@@ -120,11 +113,7 @@ fn says_when_redis_errs() {
     let redis = Redis::start(RedisKind::Debian);
     let webui = Server::start("webui", &["--redis-url", &redis.url()]);
     let mut connection = redis.connect();
-    let _: () = redis::cmd("SET")
-        .arg("wallet")
-        .arg("mine")
-        .query(&mut connection)
-        .unwrap();
+    let () = connection.set("wallet", "mine").unwrap();
     let error = json(&webui.get("/json"))["error"]
         .as_str()
         .unwrap()
@@ -133,10 +122,7 @@ fn says_when_redis_errs() {
         error.contains("WRONGTYPE") && error.contains("another program uses the key"),
         "{error}"
     );
-    let _: () = redis::cmd("DEL")
-        .arg("wallet")
-        .query(&mut connection)
-        .unwrap();
+    let () = connection.del("wallet").unwrap();
     wait_until("it recovers", || webui.get("/json").status == 200);
 }
 

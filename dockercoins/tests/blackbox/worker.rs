@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use redis::Commands;
 use rustix::process::Signal;
 use sha2::{Digest, Sha256};
 
@@ -348,11 +349,7 @@ fn a_wallet_of_the_wrong_type_costs_no_count() {
     for kind in [RedisKind::Debian, RedisKind::Store] {
         let services = Services::start(kind);
         let mut redis = services.redis.connect();
-        let _: () = redis::cmd("SET")
-            .arg("wallet")
-            .arg("mine")
-            .query(&mut redis)
-            .unwrap();
+        let () = redis.set("wallet", "mine").unwrap();
         let worker = services.worker(&[]);
         worker.line("does not keep the coins: ");
         assert!(
@@ -363,7 +360,7 @@ fn a_wallet_of_the_wrong_type_costs_no_count() {
         // Coins wait; hashes are counted meanwhile, and the coins kept once they can be.
         let counted = services.redis.hashes();
         wait_until("hashes are counted", || services.redis.hashes() > counted);
-        let _: () = redis::cmd("DEL").arg("wallet").query(&mut redis).unwrap();
+        let () = redis.del("wallet").unwrap();
         wait_until("coins are kept", || !services.redis.wallet().is_empty());
         check_wallet(&services.redis.wallet(), "0");
     }

@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use redis::Commands;
+
 use super::folder::Folder;
 use super::loopback::free_address;
 use super::process::{Process, other_program};
@@ -59,19 +61,13 @@ impl Redis {
 
     /// `hashes`, or 0.
     pub(crate) fn hashes(&self) -> u64 {
-        let value: Option<u64> = redis::cmd("GET")
-            .arg("hashes")
-            .query(&mut self.connect())
-            .unwrap();
+        let value: Option<u64> = self.connect().get("hashes").unwrap();
         value.unwrap_or(0)
     }
 
     /// `wallet`.
     pub(crate) fn wallet(&self) -> Vec<(String, Vec<u8>)> {
-        redis::cmd("HGETALL")
-            .arg("wallet")
-            .query(&mut self.connect())
-            .unwrap()
+        self.connect().hgetall("wallet").unwrap()
     }
 }
 
