@@ -2,8 +2,6 @@
 //! for them over as many connections as a fast worker has units under way.
 
 use std::convert::Infallible;
-use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -13,6 +11,8 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use ping::{Connection, Limits, Target};
+
+use crate::harness::process::{Process, other_program};
 
 /// The argument that makes this program the server.
 pub(crate) const SERVER: &str = "bare-server";
@@ -47,18 +47,9 @@ pub(crate) fn serve() {
 
 /// Requests per second.
 pub(crate) fn rate(duration: Duration) -> f64 {
-    let mut server = Command::new("setpriv")
-        .args(["--pdeathsig", "KILL"])
-        .arg(std::env::current_exe().unwrap())
-        .arg(SERVER)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    BufReader::new(server.stdout.take().unwrap())
-        .read_line(&mut line)
-        .unwrap();
-    let address = line.trim().parse().unwrap();
+    let program = std::env::current_exe().unwrap();
+    let server = Process::spawn(other_program(program, &[SERVER]));
+    let address = server.line("127.0.0.1:").parse().unwrap();
     let limits = Limits {
         connect: duration,
         answer: duration,
@@ -80,8 +71,5 @@ pub(crate) fn rate(duration: Duration) -> f64 {
         let all: FuturesUnordered<_> = (0..CONNECTIONS).map(|_| one()).collect();
         all.fold(0, async |sum, count| sum + count).await
     });
-    let rate = f64::from(u32::try_from(requests).unwrap()) / begin.elapsed().as_secs_f64();
-    server.kill().unwrap();
-    server.wait().unwrap();
-    rate
+    f64::from(u32::try_from(requests).unwrap()) / begin.elapsed().as_secs_f64()
 }

@@ -11,12 +11,18 @@
 #![expect(clippy::print_stdout, reason = "printing is what it is for")]
 
 mod bare;
-mod processes;
+#[path = "../../tests/blackbox/harness/mod.rs"]
+#[expect(dead_code, reason = "the tests use more of it")]
+mod harness;
 
 use std::thread;
 use std::time::{Duration, Instant};
 
-use processes::{App, RedisServer, Role};
+use harness::application::Application;
+use harness::http::{get, median_time};
+use harness::process::rss_kib;
+use harness::redis::{Redis, RedisKind};
+use harness::server::Server;
 
 /// How long things are measured.
 struct Form {
@@ -58,7 +64,7 @@ fn starts_and_sizes(form: &Form) {
         form.starts
     );
     println!("  {:<8} {:>10} {:>12}", "service", "start ms", "RSS KiB");
-    let redis = RedisServer::start();
+    let redis = redis_in_memory();
     let url = redis.url();
     for (name, more, path) in [
         ("rng", vec!["--delay-ms", "0"], "/32"),
@@ -66,26 +72,31 @@ fn starts_and_sizes(form: &Form) {
         ("webui", vec!["--redis-url", &url], "/json"),
     ] {
         let mut times: Vec<_> = (0..form.starts)
-            .map(|_| Role::start(name, &more, path).first_answer)
+            .map(|_| {
+                let begin = Instant::now();
+                let server = Server::start(name, &more);
+                server.get(path);
+                begin.elapsed()
+            })
             .collect();
         times.sort();
-        let role = Role::start(name, &more, path);
+        let server = Server::start(name, &more);
         for _ in 0..100 {
-            processes::get(role.address, path).unwrap();
+            get(server.address, path);
         }
         println!(
             "  {name:<8} {:>10.1} {:>12}",
             milliseconds(times[times.len() / 2]),
-            role.rss_kib()
+            server.process.rss_kib()
         );
     }
-    let app = App::start(&["--workers", "1", "--redis", &url]);
+    let app = Application::start(&["--workers", "1", "--redis", &url]);
     thread::sleep(Duration::from_secs(3));
     println!(
         "  {:<8} {:>10} {:>12}",
         "worker",
         "-",
-        app.rss_kib("worker")
+        rss_kib(app.child("worker"))
     );
     println!();
 }
@@ -97,13 +108,14 @@ fn fast_mode(form: &Form) {
         "  {:<8} {:>14} {:>14} {:>18}",
         "round", "bare req/s", "hashes/s", "requests to bare"
     );
-    let redis = RedisServer::start();
+    let redis = redis_in_memory();
     let mut ratios = Vec::new();
     for round in 1..=form.rounds {
         let bare = bare::rate(form.fast);
         let hashes = {
-            let app = App::start(&["--fast", "--workers", "1", "--redis", &redis.url()]);
-            app.rate(Duration::from_secs(1), form.fast)
+            let app = Application::start(&["--fast", "--workers", "1", "--redis", &redis.url()]);
+            thread::sleep(Duration::from_secs(1)); // until it is warm
+            app.rate(form.fast)
         };
         let ratio = hashes * 2.0 / bare;
         println!("  {round:<8} {bare:>14.0} {hashes:>14.0} {ratio:>18.2}");
@@ -138,13 +150,13 @@ fn lab_mode(form: &Form) {
     ];
     let apps: Vec<_> = topologies
         .iter()
-        .map(|(_, arguments, _)| App::start(arguments))
+        .map(|(_, arguments, _)| Application::start(arguments))
         .collect();
     thread::sleep(Duration::from_secs(3));
     let rates: Vec<f64> = thread::scope(|scope| {
         let measuring: Vec<_> = apps
             .iter()
-            .map(|app| scope.spawn(|| app.rate(Duration::ZERO, form.lab)))
+            .map(|app| scope.spawn(|| app.rate(form.lab)))
             .collect();
         measuring
             .into_iter()
@@ -155,17 +167,7 @@ fn lab_mode(form: &Form) {
         println!("  {name:<24} {rate:>6.2}   (wanted: {wanted})");
     }
     let crowded = &apps[2];
-    let time = |port| {
-        let mut times: Vec<_> = (0..9)
-            .map(|_| {
-                let begin = Instant::now();
-                processes::get(crowded.address(port), "/").unwrap();
-                begin.elapsed()
-            })
-            .collect();
-        times.sort();
-        milliseconds(times[times.len() / 2])
-    };
+    let time = |port| milliseconds(median_time(crowded.address(port), "/", 9));
     println!(
         "  rng's GET / with 10 workers    {:>6.0} ms (wanted: 650-850)",
         time(8001)
@@ -174,6 +176,16 @@ fn lab_mode(form: &Form) {
         "  hasher's GET / with 10 workers {:>6.1} ms (wanted: under 10)",
         time(8002)
     );
+}
+
+/// Debian's Redis, without a journal to wait for.
+fn redis_in_memory() -> Redis {
+    let redis = Redis::start(RedisKind::Debian);
+    let () = redis::cmd("CONFIG")
+        .arg(&["SET", "appendonly", "no"])
+        .query(&mut redis.connect())
+        .unwrap();
+    redis
 }
 
 fn milliseconds(duration: Duration) -> f64 {

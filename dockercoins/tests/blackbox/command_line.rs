@@ -2,7 +2,9 @@
 
 use std::net::TcpListener;
 
-use crate::harness::{Process, Server, free_address};
+use crate::harness::loopback::free_address;
+use crate::harness::process::Process;
+use crate::harness::server::Server;
 
 #[track_caller]
 fn refused(arguments: &[&str], expect: &[&str]) {

@@ -3,7 +3,9 @@
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 
-use crate::harness::{Redis, RedisKind, Server, connect};
+use crate::harness::http::connect;
+use crate::harness::redis::{Redis, RedisKind};
+use crate::harness::server::Server;
 
 const CROWD: usize = 5000;
 

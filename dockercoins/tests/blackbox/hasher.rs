@@ -3,9 +3,10 @@
 use std::io::Write;
 use std::thread;
 
-use crate::harness::{Server, connect, get, read_response, request};
+use crate::harness::http::{Response, connect, get, read_response, request};
+use crate::harness::server::Server;
 
-fn post(address: std::net::SocketAddr, headers: &str, body: &str) -> crate::harness::Response {
+fn post(address: std::net::SocketAddr, headers: &str, body: &str) -> Response {
     let length = body.len();
     request(
         address,

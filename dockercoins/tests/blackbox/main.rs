@@ -5,10 +5,10 @@
 
 mod harness;
 
-mod app;
 mod command_line;
 mod crowds;
 mod hasher;
+mod page;
 mod rates;
 mod rng;
 mod store;

@@ -2,10 +2,11 @@
 //! second, whoever asks. All topologies run side by side, since they wait much more than they work.
 
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::app::App;
-use crate::harness::{connect, get, read_response, wait_until};
+use crate::harness::application::Application;
+use crate::harness::http::{get, median_time};
+use crate::harness::wait_until;
 
 struct Rate {
     arguments: &'static [&'static str],
@@ -37,19 +38,16 @@ const RATES: [Rate; 5] = [
 ];
 
 /// Hashes per second from `/json` between two moments 30 seconds apart, once all workers are in step.
-fn measure(app: &App) -> f64 {
+fn measure(app: &Application) -> f64 {
     wait_until("it mines", || app.hashes() > 20);
-    let (first, begin) = app.try_counts().unwrap();
-    thread::sleep(Duration::from_secs(30));
-    let (last, end) = app.try_counts().unwrap();
-    f64::from(u32::try_from(last - first).unwrap()) / (end - begin)
+    app.rate(Duration::from_secs(30))
 }
 
 #[test]
 fn the_rates_of_the_lab() {
     let apps: Vec<_> = RATES
         .iter()
-        .map(|rate| App::start(rate.arguments))
+        .map(|rate| Application::start(rate.arguments))
         .collect();
     let rates: Vec<f64> = thread::scope(|scope| {
         let measuring: Vec<_> = apps
@@ -76,25 +74,9 @@ fn the_rates_of_the_lab() {
 
 #[test]
 fn rng_is_the_slow_one() {
-    let app = App::start(&["--workers", "10"]);
+    let app = Application::start(&["--workers", "10"]);
     wait_until("the queue is full", || app.hashes() > 20);
-    let time = |port| {
-        let mut times: Vec<_> = (0..5)
-            .map(|_| {
-                let begin = Instant::now();
-                let mut stream = connect(app.address(port));
-                std::io::Write::write_all(
-                    &mut stream,
-                    b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
-                )
-                .unwrap();
-                read_response(&mut stream);
-                begin.elapsed()
-            })
-            .collect();
-        times.sort();
-        times[2]
-    };
+    let time = |port| median_time(app.address(port), "/", 5);
     let (rng, hasher) = (time(8001), time(8002));
     // About 8 of the 10 workers are in rng's queue at any moment, each for 100 ms; hasher has no queue.
     assert!(rng >= Duration::from_millis(500), "{rng:?}");

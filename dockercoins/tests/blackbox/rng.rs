@@ -5,7 +5,9 @@ use std::net::Shutdown;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::harness::{PATIENCE, Server, connect, get, read_response, request};
+use crate::harness::http::{connect, get, read_response, request};
+use crate::harness::server::{Server, address_in};
+use crate::harness::{PATIENCE, wait_until};
 
 #[test]
 fn answers_as_the_original() {
@@ -147,7 +149,7 @@ fn what_is_no_http_is_refused() {
 #[test]
 fn metrics_answer_beside_a_full_queue() {
     let rng = Server::start("rng", &["--delay-ms", "600000", "--metrics-port", "0"]);
-    let metrics = crate::harness::address_in(&rng.process.line("metrics on http://"));
+    let metrics = address_in(&rng.process.line("metrics on http://"));
     let mut waiting = connect(rng.address);
     waiting
         .write_all(b"GET /32 HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -156,7 +158,7 @@ fn metrics_answer_beside_a_full_queue() {
     behind
         .write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         .unwrap();
-    crate::harness::wait_until("both wait", || {
+    wait_until("both wait", || {
         get(metrics, "/metrics")
             .text()
             .contains("dockercoins_rng_queue_length 2\n")

@@ -3,11 +3,14 @@
 use std::io::{Read, Write};
 use std::process::Command;
 
-use redis::Value;
+use redis::{Commands, Value};
 
-use crate::harness::{
-    PATIENCE, Process, Redis, RedisKind, Server, address_in, connect, wait_until,
-};
+use crate::harness::folder::Folder;
+use crate::harness::http::connect;
+use crate::harness::process::{PROGRAM, Process, other_program, send_signal};
+use crate::harness::redis::{Redis, RedisKind};
+use crate::harness::server::{Server, address_in};
+use crate::harness::{PATIENCE, wait_until};
 
 /// Asks both, and wants the same answer.
 #[track_caller]
@@ -106,9 +109,12 @@ fn answers_as_redis_does_in_resp3() {
 fn redis_cli_finds_its_way() {
     let store = Redis::start(RedisKind::Store);
     let cli = |arguments: &[&str]| {
-        let port = store.address.port().to_string();
+        let (ip, port) = (
+            store.address.ip().to_string(),
+            store.address.port().to_string(),
+        );
         let output = Command::new("redis-cli")
-            .args(["-p", &port])
+            .args(["-h", &ip, "-p", &port])
             .args(arguments)
             .output()
             .unwrap();
@@ -184,8 +190,7 @@ fn what_it_acknowledged_survives_kill_9() {
             std::thread::spawn(move || {
                 // At a different point of the writing each time.
                 std::thread::sleep(std::time::Duration::from_millis(20 + 7 * round));
-                let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
-                rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+                send_signal(pid, rustix::process::Signal::KILL);
             })
         };
         let mut one = redis::cmd("INCR");
@@ -209,19 +214,13 @@ fn what_it_acknowledged_survives_kill_9() {
 #[test]
 fn its_journal_is_redis_own_format() {
     let mut store = Redis::start(RedisKind::Store);
-    let _: () = redis::cmd("INCRBY")
-        .arg("hashes")
-        .arg(7)
-        .query(&mut store.connect())
+    let () = store.connect().incr("hashes", 7).unwrap();
+    let () = store
+        .connect()
+        .hset("wallet", "0a", &b"\r\n\0"[..])
         .unwrap();
-    let _: () = redis::cmd("HSET")
-        .arg("wallet")
-        .arg("0a")
-        .arg(&b"\r\n\0"[..])
-        .query(&mut store.connect())
-        .unwrap();
-    store.kill();
-    let journal = std::fs::read(store.folder().join("journal.aof")).unwrap();
+    store.process.kill();
+    let journal = std::fs::read(store.folder().path().join("journal.aof")).unwrap();
     let debian = Redis::start(RedisKind::Debian);
     let mut stream = connect(debian.address);
     stream.write_all(&journal).unwrap();
@@ -233,7 +232,7 @@ fn its_journal_is_redis_own_format() {
 #[test]
 fn a_folder_is_one_stores() {
     let store = Redis::start(RedisKind::Store);
-    let folder = store.folder().to_str().unwrap();
+    let folder = store.folder().as_str();
     let mut second = Process::start(&["store", "--port", "0", "--dir", folder]);
     assert_eq!(second.end(), Some(1));
     second.line(&format!(
@@ -244,7 +243,7 @@ fn a_folder_is_one_stores() {
 
 #[test]
 fn folders_that_cannot_be_used() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = Folder::new();
     let refused = |dir: &str, text: &str| {
         let mut process = Process::start(&["store", "--port", "0", "--dir", dir]);
         assert_eq!(process.end(), Some(1), "{dir}");
@@ -256,42 +255,33 @@ fn folders_that_cannot_be_used() {
     refused(file.to_str().unwrap(), "error: cannot make ");
     std::fs::write(folder.path().join("journal.aof"), "not a journal at all\n").unwrap();
     refused(
-        folder.path().to_str().unwrap(),
+        folder.as_str(),
         "is no journal of this store: what begins at byte 0 is no write",
     );
 }
 
 #[test]
 fn a_full_disk_refuses_writes_and_keeps_what_was_kept() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().to_str().unwrap();
+    let folder = Folder::new();
+    let path = folder.as_str();
     // A file system of 64 KiB, gone with the process that it was made for.
     let script = format!(
-        "mount -t tmpfs -o size=64k none {path} && exec {} store --listen 127.0.0.1 --port 0 --dir {path}",
-        crate::harness::PROGRAM
+        "mount -t tmpfs -o size=64k none {path} && exec {PROGRAM} store --listen 127.0.0.1 --port 0 --dir {path}"
     );
-    let mut command = Command::new("unshare");
-    command.args(["--map-root-user", "--mount", "sh", "-c", &script]);
-    let process = Process::spawn(command);
+    let arguments = ["--map-root-user", "--mount", "sh", "-c", &script];
+    let process = Process::spawn(other_program("unshare", &arguments));
     let address = address_in(&process.line("listening on "));
     let mut connection = redis::Client::open(format!("redis://{address}"))
         .unwrap()
         .get_connection()
         .unwrap();
-    let mut put = |number: u32| {
-        let mut command = redis::cmd("HSET");
-        command.arg("wallet").arg(number).arg(vec![b'x'; 1000]);
-        command.query::<u32>(&mut connection)
-    };
+    let mut put = |number: u32| connection.hset::<_, _, _, u32>("wallet", number, vec![b'x'; 1000]);
     let full = (0..1000).find_map(|number| put(number).err().map(|error| (number, error)));
     let (kept, error) = full.expect("the disk is full");
     assert_eq!(error.code(), Some("MISCONF"), "{error}");
     assert!(error.to_string().contains("nothing was changed"), "{error}");
     process.line("(make room on that disk)");
-    let count: u32 = redis::cmd("HLEN")
-        .arg("wallet")
-        .query(&mut connection)
-        .unwrap();
+    let count: u32 = connection.hlen("wallet").unwrap();
     assert_eq!(count, kept, "what was refused is not there");
 }
 

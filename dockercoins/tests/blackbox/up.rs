@@ -4,10 +4,14 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 
-use crate::app::App;
-use crate::harness::{Process, Redis, RedisKind, get, wait_for, wait_until};
+use crate::harness::application::{Application, free_offset};
+use crate::harness::folder::Folder;
+use crate::harness::http::get;
+use crate::harness::process::{Process, send_signal};
+use crate::harness::redis::{Redis, RedisKind};
+use crate::harness::{wait_for, wait_until};
 
 fn is_alive(pid: u32) -> bool {
     // A zombie is not alive: its state is behind the name, in brackets.
@@ -23,7 +27,7 @@ fn is_alive(pid: u32) -> bool {
 
 #[test]
 fn runs_the_whole_application() {
-    let app = App::start(&["--workers", "3", "--rng", "2"]);
+    let app = Application::start(&["--workers", "3", "--rng", "2"]);
     let names = [
         "store-1", "rng-1", "rng-2", "hasher-1", "webui-1", "worker-1", "worker-2", "worker-3",
     ];
@@ -33,7 +37,7 @@ fn runs_the_whole_application() {
     app.process.line("Dockercoins runs: 3 workers, 2 rng");
     app.process
         .line(&format!("page    http://localhost:{}/", app.port(8000)));
-    assert_eq!(app.children().len(), names.len());
+    app.all_children(names.len());
     wait_until("it mines", || app.hashes() > 5);
     app.process.line("rng-2    | 127.0.0.1 - - [");
     assert!(
@@ -50,30 +54,26 @@ fn runs_the_whole_application() {
 
 #[test]
 fn ctrl_c_ends_everything_and_loses_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut app = App::start_in(folder.path(), &["--workers", "2"]);
+    let folder = Folder::new();
+    let mut app = Application::start_in(&folder, &["--workers", "2"]);
     wait_until("it mines", || app.hashes() > 5);
-    let children = app.children();
+    let children = app.all_children(6);
     app.process.signal(Signal::INT);
     assert_eq!(app.process.end(), Some(0));
     assert!(!children.iter().any(|(pid, _)| is_alive(*pid)));
     // What the workers had under way was finished and counted before the store ended.
     let posts = app.process.count("\"POST / HTTP/1.1\" 200 64") as u64;
-    let again = App::start_in(folder.path(), &["--workers", "0"]);
+    let again = Application::start_in(&folder, &["--workers", "0"]);
     assert_eq!(again.hashes(), posts);
 }
 
 #[test]
 fn ctrl_c_twice_ends_everything_at_once() {
-    let mut app = App::start(&["--workers", "2"]);
-    let children = app.children();
+    let mut app = Application::start(&["--workers", "2"]);
+    let children = app.all_children(6);
     // A child that doesn't react would be waited for.
     let hasher = app.child("hasher");
-    kill_process(
-        Pid::from_raw(i32::try_from(hasher).unwrap()).unwrap(),
-        Signal::STOP,
-    )
-    .unwrap();
+    send_signal(hasher, Signal::STOP);
     app.process.signal(Signal::INT);
     app.process.line("Ctrl-C again stops at once");
     std::thread::sleep(Duration::from_millis(300)); // less is the same wish, twice
@@ -86,9 +86,8 @@ fn ctrl_c_twice_ends_everything_at_once() {
 
 #[test]
 fn kill_9_leaves_nothing_behind() {
-    let mut app = App::start(&["--workers", "2"]);
-    let children = app.children();
-    assert_eq!(children.len(), 6);
+    let mut app = Application::start(&["--workers", "2"]);
+    let children = app.all_children(6);
     app.process.signal(Signal::KILL);
     app.process.end();
     wait_until("all are gone", || {
@@ -98,7 +97,7 @@ fn kill_9_leaves_nothing_behind() {
 
 #[test]
 fn whoever_dies_is_restarted_and_no_count_is_lost() {
-    let app = App::start_with(
+    let app = Application::start_with(
         &["--workers", "2"],
         &[("DOCKERCOINS_WORKER_BACK_OFF_MS", "100")],
     );
@@ -108,11 +107,7 @@ fn whoever_dies_is_restarted_and_no_count_is_lost() {
         });
         let before = app.hashes();
         let victim = app.child(role);
-        kill_process(
-            Pid::from_raw(i32::try_from(victim).unwrap()).unwrap(),
-            Signal::KILL,
-        )
-        .unwrap();
+        send_signal(victim, Signal::KILL);
         app.process.line(&format!(
             "{role}-1 was killed (SIGKILL); starting it again in 0.1 s"
         ));
@@ -128,12 +123,16 @@ fn whoever_dies_is_restarted_and_no_count_is_lost() {
 
 #[test]
 fn says_which_port_is_taken() {
-    let offset = crate::app::free_offset();
+    let offset = free_offset();
     let _taken = TcpListener::bind(("127.0.0.1", 8002 + offset)).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path().to_str().unwrap();
-    let mut process =
-        Process::start(&["up", "--port-offset", &offset.to_string(), "--dir", folder]);
+    let folder = Folder::new();
+    let mut process = Process::start(&[
+        "up",
+        "--port-offset",
+        &offset.to_string(),
+        "--dir",
+        folder.as_str(),
+    ]);
     assert_eq!(process.end(), Some(1));
     process.line(&format!(
         "error: 127.0.0.1:{} is in use, and hasher-1 needs it",
@@ -145,7 +144,7 @@ fn says_which_port_is_taken() {
 #[test]
 fn uses_a_redis_that_is_there() {
     let redis = Redis::start(RedisKind::Debian);
-    let app = App::start(&["--redis", &redis.url()]);
+    let app = Application::start(&["--redis", &redis.url()]);
     wait_until("it mines", || redis.hashes() > 2);
     assert!(app.find_child("store").is_none());
     app.process.line(&format!("redis   {}", redis.url()));
@@ -153,12 +152,9 @@ fn uses_a_redis_that_is_there() {
 
 #[test]
 fn keeps_its_data_in_the_users_state_folder() {
-    let home = tempfile::tempdir().unwrap();
-    let environment = [
-        ("HOME", home.path().to_str().unwrap()),
-        ("XDG_STATE_HOME", ""),
-    ];
-    let app = App::start_bare(&["--workers", "0"], &environment);
+    let home = Folder::new();
+    let environment = [("HOME", home.as_str()), ("XDG_STATE_HOME", "")];
+    let app = Application::start_bare(&["--workers", "0"], &environment);
     let folder = home
         .path()
         .join(format!(".local/state/dockercoins/port-{}", app.port(8003)));

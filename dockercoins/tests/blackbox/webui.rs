@@ -1,6 +1,11 @@
 //! webui without a browser: its paths, its JSON, and Redis coming and going.
 
-use crate::harness::{Redis, RedisKind, Response, Server, request, wait_until};
+use redis::Commands;
+
+use crate::harness::http::{Response, get, request};
+use crate::harness::redis::{Redis, RedisKind};
+use crate::harness::server::{Server, address_in};
+use crate::harness::wait_until;
 
 fn json(response: &Response) -> serde_json::Value {
     serde_json::from_slice(&response.body).unwrap()
@@ -15,17 +20,8 @@ fn counts_as_redis_has_them(kind: RedisKind) {
         (Some(0), &serde_json::Value::Null)
     );
     let mut connection = redis.connect();
-    let _: () = redis::cmd("INCRBY")
-        .arg("hashes")
-        .arg(42)
-        .query(&mut connection)
-        .unwrap();
-    let _: () = redis::cmd("HSET")
-        .arg("wallet")
-        .arg("0a")
-        .arg("x")
-        .query(&mut connection)
-        .unwrap();
+    let () = connection.incr("hashes", 42).unwrap();
+    let () = connection.hset("wallet", "0a", "x").unwrap();
     let response = webui.get("/json");
     assert_eq!(response.header("content-type"), Some("application/json"));
     let text = response.text();
@@ -91,9 +87,9 @@ fn says_when_redis_is_away_and_recovers() {
             "webui",
             &["--redis-url", &redis.url(), "--metrics-port", "0"],
         );
-        let metrics = crate::harness::address_in(&webui.process.line("metrics on http://"));
+        let metrics = address_in(&webui.process.line("metrics on http://"));
         assert_eq!(webui.get("/json").status, 200);
-        redis.kill();
+        redis.process.kill();
         wait_until("it says so", || webui.get("/json").status == 503);
         wait_until("it says why", || {
             let error = json(&webui.get("/json"))["error"]
@@ -104,11 +100,11 @@ fn says_when_redis_is_away_and_recovers() {
                 && error.contains("(is it running")
         });
         assert_eq!(webui.get("/index.html").status, 200);
-        assert_eq!(crate::harness::get(metrics, "/readyz").status, 503);
+        assert_eq!(get(metrics, "/readyz").status, 503);
         redis.restart();
         wait_until("it recovers", || webui.get("/json").status == 200);
         webui.process.line("answers again");
-        assert_eq!(crate::harness::get(metrics, "/readyz").status, 200);
+        assert_eq!(get(metrics, "/readyz").status, 200);
     }
 }
 
@@ -117,11 +113,7 @@ fn says_when_redis_errs() {
     let redis = Redis::start(RedisKind::Debian);
     let webui = Server::start("webui", &["--redis-url", &redis.url()]);
     let mut connection = redis.connect();
-    let _: () = redis::cmd("SET")
-        .arg("wallet")
-        .arg("mine")
-        .query(&mut connection)
-        .unwrap();
+    let () = connection.set("wallet", "mine").unwrap();
     let error = json(&webui.get("/json"))["error"]
         .as_str()
         .unwrap()
@@ -130,10 +122,7 @@ fn says_when_redis_errs() {
         error.contains("WRONGTYPE") && error.contains("another program uses the key"),
         "{error}"
     );
-    let _: () = redis::cmd("DEL")
-        .arg("wallet")
-        .query(&mut connection)
-        .unwrap();
+    let () = connection.del("wallet").unwrap();
     wait_until("it recovers", || webui.get("/json").status == 200);
 }
 
@@ -145,7 +134,7 @@ fn a_redis_that_never_answers_holds_nobody_up() {
     let webui = Server::start("webui", &["--redis-url", &url]);
     let address = webui.address;
     let askers: Vec<_> = (0..20)
-        .map(|_| std::thread::spawn(move || crate::harness::get(address, "/json").status))
+        .map(|_| std::thread::spawn(move || get(address, "/json").status))
         .collect();
     assert_eq!(webui.get("/index.html").status, 200);
     // One attempt of two seconds serves all: one after the other they would outlast the harness.

@@ -7,10 +7,16 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use redis::Commands;
 use rustix::process::Signal;
 use sha2::{Digest, Sha256};
 
-use crate::harness::{Fake, Process, Redis, RedisKind, Server, answer, get, wait_until};
+use crate::harness::http::{Fake, answer, connect, get};
+use crate::harness::loopback::free_address;
+use crate::harness::process::{Process, program};
+use crate::harness::redis::{Redis, RedisKind};
+use crate::harness::server::{Server, address_in};
+use crate::harness::wait_until;
 
 /// A worker with short delays; `more` overrides them.
 fn worker(rng: &str, hasher: &str, redis: &str, more: &[&str]) -> Process {
@@ -105,8 +111,8 @@ fn survives_the_death_of_redis(kind: RedisKind) {
         wait_until("there are more hashes", || {
             services.redis.hashes() > before + 100
         });
-        services.redis.kill();
-        worker.line("Redis at 127.0.0.1:");
+        services.redis.process.kill();
+        worker.line(&format!("Redis at {}", services.redis.address));
         services.redis.restart();
     }
     let before = services.redis.hashes();
@@ -200,7 +206,7 @@ fn lab_mode_connects_anew_and_fast_mode_does_not() {
             for stream in listener.incoming() {
                 let inside = stream.unwrap();
                 seen.lock().unwrap().insert(inside.peer_addr().unwrap());
-                let outside = crate::harness::connect(rng.address);
+                let outside = connect(rng.address);
                 let copy = |mut from: std::net::TcpStream, mut to: std::net::TcpStream| {
                     thread::spawn(move || {
                         std::io::copy(&mut from, &mut to).ok();
@@ -235,7 +241,10 @@ fn two_releases() {
     let environment = [("DOCKERCOINS_WORKER_RELEASE", "0.2")];
     let redis = services.redis.url();
     let second = Process::start_with(&["worker", "--redis-url", &redis], &environment);
-    second.line("worker 0.2: rng http://rng/, hasher http://hasher/, Redis 127.0.0.1:");
+    second.line(&format!(
+        "worker 0.2: rng http://rng/, hasher http://hasher/, Redis {}",
+        services.redis.address
+    ));
 }
 
 /// A worker with this rng and a true hasher says the text, waits, and goes on saying it.
@@ -316,7 +325,7 @@ fn tells_what_is_wrong_with_hasher() {
 #[test]
 fn tells_who_is_away() {
     let services = Services::start(RedisKind::Store);
-    let nowhere = crate::harness::free_address();
+    let nowhere = free_address();
     let (rng, hasher, redis) = (
         services.rng.url("http"),
         services.hasher.url("http"),
@@ -340,11 +349,7 @@ fn a_wallet_of_the_wrong_type_costs_no_count() {
     for kind in [RedisKind::Debian, RedisKind::Store] {
         let services = Services::start(kind);
         let mut redis = services.redis.connect();
-        let _: () = redis::cmd("SET")
-            .arg("wallet")
-            .arg("mine")
-            .query(&mut redis)
-            .unwrap();
+        let () = redis.set("wallet", "mine").unwrap();
         let worker = services.worker(&[]);
         worker.line("does not keep the coins: ");
         assert!(
@@ -355,7 +360,7 @@ fn a_wallet_of_the_wrong_type_costs_no_count() {
         // Coins wait; hashes are counted meanwhile, and the coins kept once they can be.
         let counted = services.redis.hashes();
         wait_until("hashes are counted", || services.redis.hashes() > counted);
-        let _: () = redis::cmd("DEL").arg("wallet").query(&mut redis).unwrap();
+        let () = redis.del("wallet").unwrap();
         wait_until("coins are kept", || !services.redis.wallet().is_empty());
         check_wallet(&services.redis.wallet(), "0");
     }
@@ -378,7 +383,7 @@ fn sigterm_can_be_ignored_as_the_original_does() {
 fn metrics_and_readiness() {
     let services = Services::start(RedisKind::Store);
     let worker = services.worker(&["--listen", "127.0.0.1", "--metrics-port", "0"]);
-    let metrics = crate::harness::address_in(&worker.line("metrics on http://"));
+    let metrics = address_in(&worker.line("metrics on http://"));
     wait_until("it is ready", || get(metrics, "/readyz").status == 200);
     let text = get(metrics, "/metrics").text().to_owned();
     for name in [
@@ -407,20 +412,19 @@ fn slow_writes_to_the_log_hold_nothing_up() {
     rustix::io::ioctl_fionbio(&filler, true).unwrap();
     while filler.write(&[b'\n'; 4096]).is_ok() {}
     rustix::io::ioctl_fionbio(&filler, false).unwrap();
-    let mut child = std::process::Command::new(crate::harness::PROGRAM)
-        .args(["worker", "--fast", "--rng-url", &services.rng.url("http")])
-        .args([
-            "--hasher-url",
-            &services.hasher.url("http"),
-            "--redis-url",
-            &services.redis.url(),
-        ])
-        .env("DOCKERCOINS_PARENT_PID", std::process::id().to_string())
-        .stdout(writer)
-        .spawn()
-        .unwrap();
+    let mut command = program(&[
+        "worker",
+        "--fast",
+        "--rng-url",
+        &services.rng.url("http"),
+        "--hasher-url",
+        &services.hasher.url("http"),
+        "--redis-url",
+        &services.redis.url(),
+    ]);
+    command.stdout(writer);
+    let worker = Process::spawn(command);
     wait_until("it works all the same", || services.redis.hashes() > 500);
-    child.kill().unwrap();
-    child.wait().unwrap();
+    drop(worker);
     drop(reader);
 }

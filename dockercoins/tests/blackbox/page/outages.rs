@@ -1,24 +1,25 @@
 //! What the page says when a service is away, and that it goes on by itself.
 
 use redis::AsyncCommands;
+use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::app::App;
-use crate::browser::Browser;
+use crate::page::backend::Backend;
+use crate::page::browser::Browser;
 
 const STATES: &str =
     "return ['webui', 'redis'].map((name) => document.getElementById(`${name}-state`).textContent)";
 
 #[tokio::test]
 async fn redis_killed_and_restarted() {
-    let mut app = App::start().await;
-    let browser = Browser::open(&app).await;
-    app.set_counts(100, 5).await;
+    let mut backend = Backend::start();
+    let browser = Browser::open(&backend).await;
+    backend.set_counts(100, 5).await;
     browser.until_text("hashes", "100").await;
     expect_states(&browser, "webui answering", "Redis answering").await;
     mark(&browser).await;
 
-    app.kill_store().await;
+    backend.store.process.kill();
     expect_states(&browser, "webui answering", "Redis failing").await;
     // The page shows webui's own words, which name what is wrong.
     let shown = browser.until("return [recorded.bodies.at(-1).error, document.getElementById('notice-text').textContent]",
@@ -35,8 +36,8 @@ async fn redis_killed_and_restarted() {
         "Redis failing · DockerCoins"
     );
 
-    app.start_store().await;
-    app.set_counts(7, 0).await;
+    backend.store.restart();
+    backend.set_counts(7, 0).await;
     expect_states(&browser, "webui answering", "Redis answering").await;
     browser.until_text("hashes", "7").await;
     // It says for a moment that all is well again, then nothing.
@@ -47,10 +48,10 @@ async fn redis_killed_and_restarted() {
 
 #[tokio::test]
 async fn wallet_of_the_wrong_type() {
-    let app = App::start().await;
-    let browser = Browser::open(&app).await;
+    let backend = Backend::start();
+    let browser = Browser::open(&backend).await;
     expect_states(&browser, "webui answering", "Redis answering").await;
-    let mut redis = app.redis().await;
+    let mut redis = backend.redis().await;
     let () = redis.set("wallet", "no hash").await.unwrap();
     expect_states(&browser, "webui answering", "Redis failing").await;
     let () = redis.del("wallet").await.unwrap();
@@ -60,8 +61,8 @@ async fn wallet_of_the_wrong_type() {
 
 #[tokio::test]
 async fn webui_killed_and_restarted() {
-    let mut app = App::start().await;
-    let browser = Browser::open(&app).await;
+    let mut backend = Backend::start();
+    let browser = Browser::open(&backend).await;
     expect_states(&browser, "webui answering", "Redis answering").await;
     let count = "return recorded.bodies.length";
     browser
@@ -69,7 +70,7 @@ async fn webui_killed_and_restarted() {
         .await;
     mark(&browser).await;
 
-    app.kill_webui().await;
+    backend.webui.process.kill();
     expect_states(&browser, "webui not answering", "Redis not known").await;
     browser
         .until_text(
@@ -80,7 +81,7 @@ async fn webui_killed_and_restarted() {
 
     let before = browser.value(count).await;
 
-    app.start_webui().await;
+    backend.webui.restart();
     expect_states(&browser, "webui answering", "Redis answering").await;
     browser.until_text("average", "0.0").await;
     // The average begins anew: it spans nothing from before the outage.
@@ -101,14 +102,14 @@ async fn webui_killed_and_restarted() {
 
 #[tokio::test]
 async fn webui_that_holds_still() {
-    let app = App::start().await;
-    let browser = Browser::open(&app).await;
+    let backend = Backend::start();
+    let browser = Browser::open(&backend).await;
     expect_states(&browser, "webui answering", "Redis answering").await;
-    app.suspend_webui();
+    backend.webui.process.signal(Signal::STOP);
     browser
         .until_text("notice-text", "webui did not answer within 5\u{a0}s.")
         .await;
-    app.resume_webui();
+    backend.webui.process.signal(Signal::CONT);
     expect_states(&browser, "webui answering", "Redis answering").await;
     // Slow answers never pile questions up.
     assert_eq!(browser.value("return recorded.mostOpen").await, 1);

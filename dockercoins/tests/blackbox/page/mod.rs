@@ -2,18 +2,12 @@
 //! when Redis or webui is away, how keys, themes and narrow screens fare. It must never reach beyond loopback;
 //! each test has a store, a webui and a browser of its own, and ends with them.
 //!
-//! Start reading at `app` (the roles) and `browser` (Chromium).
+//! Start reading at `backend` (the roles) and `browser` (Chromium).
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that meets what it did not expect ends there, with the place"
-)]
-
-mod app;
 mod arithmetic;
+mod backend;
 mod browser;
 mod controls;
 mod looks;
 mod numbers;
 mod outages;
-mod process;

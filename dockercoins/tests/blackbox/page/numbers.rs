@@ -6,8 +6,8 @@ use redis::AsyncCommands;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use crate::app::App;
-use crate::browser::Browser;
+use crate::page::backend::Backend;
+use crate::page::browser::Browser;
 
 /// What the page shows, and all answers that it got, at one moment.
 const SHOWN_AND_RECORDED: &str = "return {
@@ -19,8 +19,8 @@ const SHOWN_AND_RECORDED: &str = "return {
 
 #[tokio::test]
 async fn totals_from_nothing_to_the_largest() {
-    let app = App::start().await;
-    let browser = Browser::open(&app).await;
+    let backend = Backend::start();
+    let browser = Browser::open(&backend).await;
     // Nothing was counted yet: "hashes" is null.
     browser
         .until("return recorded.bodies[0]?.hashes", Value::is_null)
@@ -30,13 +30,13 @@ async fn totals_from_nothing_to_the_largest() {
     browser.until_text("share", "–").await;
     browser.until_text("average", "0.0").await;
 
-    app.set_counts(168, 10).await;
+    backend.set_counts(168, 10).await;
     browser.until_text("hashes", "168").await;
     browser.until_text("coins", "10").await;
     browser.until_text("share", "16.8").await;
 
     // As far as INCRBY counts, and past what a double holds exactly.
-    app.set_counts(i64::MAX.unsigned_abs(), 10).await;
+    backend.set_counts(i64::MAX.unsigned_abs(), 10).await;
     browser
         .until_text("hashes", "9,223,372,036,854,775,807")
         .await;
@@ -46,8 +46,8 @@ async fn totals_from_nothing_to_the_largest() {
 #[tokio::test]
 async fn average_is_that_of_the_counts() {
     const HASHES_PER_SECOND: u32 = 20;
-    let app = App::start().await;
-    let mut redis = app.redis().await;
+    let backend = Backend::start();
+    let mut redis = backend.redis().await;
     let counting = tokio::spawn(async move {
         let started = Instant::now();
         let mut counted = 0;
@@ -59,7 +59,7 @@ async fn average_is_that_of_the_counts() {
             sleep(Duration::from_millis(100)).await;
         }
     });
-    let browser = Browser::open(&app).await;
+    let browser = Browser::open(&backend).await;
     browser
         .until_text("average-caption", "average of the last 10 s")
         .await;
@@ -83,9 +83,9 @@ async fn average_is_that_of_the_counts() {
 
 #[tokio::test]
 async fn emptied_store_draws_no_negative_rate() {
-    let app = App::start().await;
-    let browser = Browser::open(&app).await;
-    app.set_counts(5000, 300).await;
+    let backend = Backend::start();
+    let browser = Browser::open(&backend).await;
+    backend.set_counts(5000, 300).await;
     browser.until_text("hashes", "5,000").await;
     browser
         .until(
@@ -94,7 +94,7 @@ async fn emptied_store_draws_no_negative_rate() {
         )
         .await;
 
-    let mut redis = app.redis().await;
+    let mut redis = backend.redis().await;
     let () = redis.del(&["hashes", "wallet"]).await.unwrap();
     // In the reading that goes back no rate is told; then it starts anew.
     browser.until_text("reading", "–").await;

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::app::App;
-use crate::browser::Browser;
+use crate::page::backend::Backend;
+use crate::page::browser::Browser;
 
 /// What each case starts with: the module, and a history of readings given as [time, hashes, coins].
 const PRELUDE: &str = "
@@ -106,8 +106,8 @@ const CASES: &[(&str, &str)] = &[
 
 #[tokio::test]
 async fn rates_and_axes() {
-    let app = App::start().await;
-    let browser = Browser::open(&app).await;
+    let backend = Backend::start();
+    let browser = Browser::open(&backend).await;
     for (case, expected) in CASES {
         let value = browser
             .promised(&format!("{PRELUDE}\nreturn {case};"))
@@ -123,8 +123,8 @@ async fn rates_and_axes() {
 
 #[tokio::test]
 async fn answers_that_make_no_sense() {
-    let app = App::start().await;
-    let browser = Browser::open(&app).await;
+    let backend = Backend::start();
+    let browser = Browser::open(&backend).await;
     assert_eq!(
         kind(&browser, 200, r#"{"coins":1,"hashes":"16","now":1.5}"#).await,
         "reading"

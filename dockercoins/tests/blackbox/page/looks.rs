@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use crate::app::App;
-use crate::browser::Browser;
+use crate::page::backend::Backend;
+use crate::page::browser::Browser;
 
 const STATE: &str = "return document.body.dataset.state";
 const TOO_WIDE: &str = "return [...document.querySelectorAll('body *')]
@@ -12,25 +12,25 @@ const TOO_WIDE: &str = "return [...document.querySelectorAll('body *')]
 
 #[tokio::test]
 async fn fits_a_phone_and_is_legible() {
-    let mut app = App::start().await;
-    let browser = Browser::open(&app).await;
+    let mut backend = Backend::start();
+    let browser = Browser::open(&backend).await;
     browser.resize(360, 740).await;
-    app.set_counts(i64::MAX.unsigned_abs(), 3).await;
+    backend.set_counts(i64::MAX.unsigned_abs(), 3).await;
     browser.until_text("coins", "3").await;
     browser
         .value("document.getElementById('table-details').open = true")
         .await;
     expect_good_looks(&browser).await;
 
-    app.kill_store().await;
+    backend.store.process.kill();
     browser.until(STATE, |state| state == "redis-away").await;
     expect_good_looks(&browser).await;
 
-    app.start_store().await;
+    backend.store.restart();
     browser.until(STATE, |state| state == "reading").await;
     expect_good_looks(&browser).await;
 
-    app.kill_webui().await;
+    backend.webui.process.kill();
     browser.until(STATE, |state| state == "webui-away").await;
     expect_good_looks(&browser).await;
     browser.close().await;

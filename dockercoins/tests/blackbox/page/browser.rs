@@ -8,16 +8,13 @@ use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Map, Value, json};
-use tempfile::TempDir;
-use tokio::process::Child;
 use tokio::time::{Instant, sleep};
 use url::Url;
 
-use crate::app::App;
-use crate::process::start;
-
-/// Long enough for all that a test waits for, some ten seconds, on a busy machine.
-const DEADLINE: Duration = Duration::from_secs(30);
+use crate::harness::PATIENCE;
+use crate::harness::folder::Folder;
+use crate::harness::process::{Process, other_program};
+use crate::page::backend::Backend;
 
 const ARGUMENTS: [&str; 10] = [
     "--headless=new",
@@ -34,38 +31,39 @@ const ARGUMENTS: [&str; 10] = [
     "--remote-debugging-pipe",
 ];
 
+/// What chromedriver says before its port.
+const STARTED: &str = "started successfully on port ";
+
 /// A browser with the page in it.
 pub(crate) struct Browser {
     client: Client,
     origin: String,
     // The driver is dropped first, then the folder that it has Chromium write into.
-    _driver: Child,
-    _profile: TempDir,
+    _driver: Process,
+    _folder: Folder,
 }
 
 impl Browser {
-    /// Starts Chromium and opens the app's page.
-    pub(crate) async fn open(app: &App) -> Self {
-        let profile = tempfile::tempdir().unwrap();
-        let log = profile.path().join("chromedriver.log");
-        let (driver, port) = start(
-            "chromedriver",
-            &["--port=0"],
-            &log,
-            "started successfully on port ",
-        )
-        .await;
+    /// Starts Chromium and opens the page.
+    pub(crate) async fn open(backend: &Backend) -> Self {
+        let folder = Folder::new();
+        let mut command = other_program("chromedriver", &["--port=0"]);
+        // Chromium has more to write than its profile.
+        command.env("TMPDIR", folder.path());
+        let driver = Process::spawn(command);
+        let line = driver.line(STARTED);
+        let port = line.split_once(STARTED).unwrap().1.trim_end_matches('.');
         let client = ClientBuilder::new(HttpConnector::new())
-            .capabilities(capabilities(&profile))
+            .capabilities(capabilities(&folder))
             .connect(&format!("http://127.0.0.1:{port}"))
             .await
             .expect("chromedriver starts Chromium");
-        let origin = app.url();
+        let origin = backend.webui.url("http");
         let browser = Self {
             client,
             origin,
             _driver: driver,
-            _profile: profile,
+            _folder: folder,
         };
         let recorder = json!({ "source": include_str!("recorder.js") });
         browser
@@ -125,7 +123,7 @@ impl Browser {
         let caller = std::panic::Location::caller();
         let script = script.into();
         async move {
-            let deadline = Instant::now() + DEADLINE;
+            let deadline = Instant::now() + PATIENCE;
             loop {
                 let value = self.value(&script).await;
                 if wanted(&value) {
@@ -233,8 +231,8 @@ fn text_script(id: &str) -> String {
     format!("return document.getElementById('{id}').textContent")
 }
 
-fn capabilities(profile: &TempDir) -> Map<String, Value> {
-    let profile = format!("--user-data-dir={}", profile.path().display());
+fn capabilities(folder: &Folder) -> Map<String, Value> {
+    let profile = format!("--user-data-dir={}/profile", folder.as_str());
     let arguments: Vec<_> = ARGUMENTS.into_iter().chain([profile.as_str()]).collect();
     let capabilities = json!({
         "goog:chromeOptions": { "args": arguments },

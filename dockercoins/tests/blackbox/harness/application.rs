@@ -1,19 +1,26 @@
 //! A whole application started by `up`, on ports of its own.
 
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::thread;
+use std::time::Duration;
 
-use crate::harness::{PATIENCE, Process, get, wait_for};
+use super::folder::Folder;
+use super::http::try_get;
+use super::process::Process;
+use super::{PATIENCE, wait_for};
 
-pub(crate) struct App {
+/// What `up` says once everything answers.
+const RUNS: &str = "Dockercoins runs: ";
+
+pub(crate) struct Application {
     pub(crate) process: Process,
     offset: u16,
     /// Where its store keeps its data, if that goes with the test.
-    folder: Option<tempfile::TempDir>,
+    folder: Option<Folder>,
 }
 
-impl App {
+impl Application {
     /// Starts it with a folder of its own, and waits until it runs.
     #[track_caller]
     pub(crate) fn start(arguments: &[&str]) -> Self {
@@ -25,15 +32,15 @@ impl App {
         if arguments.contains(&"--redis") {
             return Self::start_bare(arguments, environment);
         }
-        let folder = tempfile::tempdir().unwrap();
-        let mut app = Self::start_bare(&with_folder(arguments, folder.path()), environment);
+        let folder = Folder::new();
+        let mut app = Self::start_bare(&with_folder(arguments, &folder), environment);
         app.folder = Some(folder);
         app
     }
 
     /// Starts it with this folder.
     #[track_caller]
-    pub(crate) fn start_in(folder: &Path, arguments: &[&str]) -> Self {
+    pub(crate) fn start_in(folder: &Folder, arguments: &[&str]) -> Self {
         Self::start_bare(&with_folder(arguments, folder), &[])
     }
 
@@ -45,16 +52,8 @@ impl App {
             let text = offset.to_string();
             let all = [&["up", "--port-offset", &text], arguments].concat();
             let process = Process::start_with(&all, environment);
-            let started = wait_for(|| {
-                match (
-                    process.count("Dockercoins runs: "),
-                    process.count("error: "),
-                ) {
-                    (0, 0) => None,
-                    (runs, _) => Some(runs > 0),
-                }
-            });
-            if started == Some(true) {
+            process.find_line(|line| line.contains(RUNS) || line.contains("error: "));
+            if process.count(RUNS) > 0 {
                 return Self {
                     process,
                     offset,
@@ -82,9 +81,7 @@ impl App {
 
     /// What the page shows; none while Redis or webui is away.
     pub(crate) fn try_counts(&self) -> Option<(u64, f64)> {
-        let stream = std::net::TcpStream::connect(self.address(8000)).ok();
-        drop(stream?);
-        let response = std::panic::catch_unwind(|| get(self.address(8000), "/json")).ok()?;
+        let response = try_get(self.address(8000), "/json").ok()?;
         let json: serde_json::Value = serde_json::from_slice(&response.body).ok()?;
         let hashes = json["hashes"]
             .as_str()
@@ -98,6 +95,14 @@ impl App {
 
     pub(crate) fn hashes(&self) -> u64 {
         wait_for(|| self.try_hashes()).expect("webui answers")
+    }
+
+    /// Hashes per second over so long, by the application's own account.
+    pub(crate) fn rate(&self, duration: Duration) -> f64 {
+        let (first, begin) = self.try_counts().unwrap();
+        thread::sleep(duration);
+        let (last, end) = self.try_counts().unwrap();
+        f64::from(u32::try_from(last - first).unwrap()) / (end - begin)
     }
 
     /// The children's pids and roles.
@@ -114,6 +119,13 @@ impl App {
             .collect()
     }
 
+    /// The same, once there are so many: `up` may say that it runs before its last processes do.
+    #[track_caller]
+    pub(crate) fn all_children(&self, count: usize) -> Vec<(u32, String)> {
+        wait_for(|| Some(self.children()).filter(|children| children.len() == count))
+            .unwrap_or_else(|| panic!("not {count} children but {:?}", self.children()))
+    }
+
     pub(crate) fn find_child(&self, role: &str) -> Option<u32> {
         self.children()
             .into_iter()
@@ -128,8 +140,8 @@ impl App {
     }
 }
 
-fn with_folder<'a>(arguments: &[&'a str], folder: &'a Path) -> Vec<&'a str> {
-    [arguments, &["--dir", folder.to_str().unwrap()]].concat()
+fn with_folder<'a>(arguments: &[&'a str], folder: &'a Folder) -> Vec<&'a str> {
+    [arguments, &["--dir", folder.as_str()]].concat()
 }
 
 /// An offset at which all ports were free a moment ago. Processes of a test run begin in different places.

@@ -3,8 +3,8 @@
 use fantoccini::key::Key;
 use serde_json::Value;
 
-use crate::app::App;
-use crate::browser::Browser;
+use crate::page::backend::Backend;
+use crate::page::browser::Browser;
 
 /// What has the focus: the value of a radio button, the id or the name of another element.
 const FOCUS: &str = "const element = document.activeElement;
@@ -22,8 +22,8 @@ const DARK_GROUND: &str = "rgb(12, 22, 28)";
 
 #[tokio::test]
 async fn keys_reach_and_work_every_control() {
-    let app = App::start().await;
-    let browser = Browser::open(&app).await;
+    let backend = Backend::start();
+    let browser = Browser::open(&backend).await;
     browser
         .until("return recorded.bodies.length", |count| {
             count.as_u64() >= Some(3)
@@ -89,8 +89,8 @@ async fn keys_reach_and_work_every_control() {
 
 #[tokio::test]
 async fn mouse_reads_the_chart() {
-    let app = App::start().await;
-    let browser = Browser::open(&app).await;
+    let backend = Backend::start();
+    let browser = Browser::open(&backend).await;
     browser.resize(1280, 800).await;
     browser.until_text("legend-average", "0.0").await;
     // The middle of five minutes is before the page was opened.
@@ -119,8 +119,8 @@ async fn mouse_reads_the_chart() {
 
 #[tokio::test]
 async fn theme_follows_the_system_until_one_is_chosen() {
-    let app = App::start().await;
-    let browser = Browser::open(&app).await;
+    let backend = Backend::start();
+    let browser = Browser::open(&backend).await;
     browser.prefer("light").await;
     browser.until(GROUND, |ground| ground == LIGHT_GROUND).await;
     browser.prefer("dark").await;
