@@ -98,6 +98,11 @@ pub(crate) async fn serve(
     stop: Stop,
 ) {
     let slots = Slots::new(settings.max_connections);
+    let host = Host {
+        router,
+        settings,
+        stop: stop.clone(),
+    };
     let mut tasks = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -118,51 +123,53 @@ pub(crate) async fn serve(
             () = stop.wished() => break,
             slot = slots.take() => slot,
         };
-        tasks.spawn(connection(
-            stream,
-            peer,
-            slot,
-            router.clone(),
-            settings,
-            stop.clone(),
-        ));
+        let client = Client { stream, peer, slot };
+        tasks.spawn(connection(client, host.clone()));
     }
     drop(listener);
     let drained = async { while tasks.join_next().await.is_some() {} };
     timeout(DRAIN, drained).await.ok();
 }
 
-/// One connection from its first byte to its end. Errors here are the client's (it broke off, or sent what
-/// is no HTTP) and concern nobody else.
-async fn connection(
+/// A connection that was taken.
+struct Client {
     stream: TcpStream,
     peer: SocketAddr,
     slot: Slot,
+}
+
+/// What all connections of a server have in common.
+#[derive(Clone)]
+struct Host {
     router: Router,
     settings: ServeSettings,
     stop: Stop,
-) {
+}
+
+/// One connection from its first byte to its end. Errors here are the client's (it broke off, or sent what
+/// is no HTTP) and concern nobody else.
+async fn connection(client: Client, host: Host) {
+    let Client { stream, slot, .. } = &client;
     stream.set_nodelay(true).ok();
     let mut first_byte = [0];
-    let first_byte = timeout(settings.read_timeout, stream.peek(&mut first_byte));
+    let first_byte = timeout(host.settings.read_timeout, stream.peek(&mut first_byte));
     tokio::select! {
-        () = stop.wished() => return,
+        () = host.stop.wished() => return,
         () = slot.given_up() => return,
         ready = first_byte => if !matches!(ready, Ok(Ok(1))) { return },
     }
     // Boxed: a connection that is only idle must not take the room of one that is served.
-    Box::pin(converse(stream, peer, slot, router, settings, stop)).await;
+    Box::pin(converse(client, host)).await;
 }
 
 /// HTTP over a connection that has begun to talk.
-async fn converse(
-    stream: TcpStream,
-    peer: SocketAddr,
-    slot: Slot,
-    router: Router,
-    settings: ServeSettings,
-    stop: Stop,
-) {
+async fn converse(client: Client, host: Host) {
+    let Client { stream, peer, slot } = client;
+    let Host {
+        router,
+        settings,
+        stop,
+    } = host;
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(WRITE_TIMEOUT));
     let answer = |request: Request<Incoming>| {

@@ -59,6 +59,8 @@ pub(crate) fn stay_with_parent() -> Result<(), Failure> {
         return Ok(());
     };
     let expected = text.parse().ok().and_then(Pid::from_raw);
+    // The kernel means the parent's thread that made this process: `up` has one that lasts, on which its
+    // whole runtime runs.
     set_parent_process_death_signal(Some(Signal::KILL))
         .map_err(|error| Failure::Runtime(error.into()))?;
     // It may have died before the kernel was asked.

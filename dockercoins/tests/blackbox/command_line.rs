@@ -103,17 +103,49 @@ fn environment_variables_are_flags() {
 }
 
 #[test]
+fn a_switch_takes_what_people_write_into_variables() {
+    for (value, fast) in [
+        ("1", true),
+        ("yes", true),
+        ("true", true),
+        ("0", false),
+        ("false", false),
+        ("", false),
+    ] {
+        let process = Process::start_with(
+            &["rng", "--listen", "127.0.0.1", "--port", "0"],
+            &[("DOCKERCOINS_RNG_FAST", value)],
+        );
+        let address = crate::harness::server::address_in(&process.line("listening on "));
+        let answer = crate::harness::http::get(address, "/");
+        let line = if fast {
+            " requests answered in a second"
+        } else {
+            "\"GET / HTTP/1.1\" 200 -"
+        };
+        assert_eq!(answer.status, 200);
+        process.line(line);
+    }
+}
+
+#[test]
 fn a_port_in_use() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
-    for role in ["rng", "hasher", "webui", "store"] {
+    for (role, more) in [
+        ("rng", None),
+        ("rng", Some("--fast")), // once hung, waiting for its own summary to end
+        ("hasher", None),
+        ("hasher", Some("--fast")),
+        ("webui", None),
+        ("store", None),
+    ] {
         let text =
             format!("error: {role} cannot listen on 127.0.0.1:{port}: Address already in use");
         let hint = "hint: another program uses that port: stop it, or choose another with --port";
-        refused(
-            &[role, "--listen", "127.0.0.1", "--port", &port],
-            &[&text, hint],
-        );
+        let mut arguments = vec![role, "--listen", "127.0.0.1", "--port", &port];
+        arguments.extend(more);
+        refused(&arguments, &[&text, hint]);
     }
     refused(
         &["rng", "--listen", "192.0.2.1", "--port", "0"],
