@@ -78,10 +78,10 @@ impl Failure {
 
 /// An error and its causes in one line.
 pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
+    let mut text = without_number(&error.to_string()).to_owned();
     let mut cause = error.source();
     while let Some(error) = cause {
-        let next = error.to_string();
+        let next = without_number(&error.to_string()).to_owned();
         // Libraries often repeat the cause in their own text.
         if !text.ends_with(&next) {
             text = format!("{text}: {next}");
@@ -89,4 +89,28 @@ pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     text
+}
+
+/// The kernel's words say what is wrong; its number behind them only frightens.
+fn without_number(text: &str) -> &str {
+    match text.rsplit_once(" (os error ") {
+        Some((words, number)) if number.ends_with(')') => words,
+        _ => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn causes_follow_and_numbers_go() {
+        let refused = io::Error::from_raw_os_error(111);
+        let failure = Failure::Spawn {
+            program: "/x".into(),
+            source: refused,
+        };
+        assert_eq!(with_causes(&failure), "cannot start /x: Connection refused");
+        assert_eq!(without_number("(os error 5) is odd"), "(os error 5) is odd");
+    }
 }
