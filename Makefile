@@ -47,6 +47,11 @@ test-docker: ## Prove images, Compose and Swarm on a real Docker Engine, in name
 	cargo build --release -p dockercoins
 	ESSAIM_TEST_FORM=full cargo nextest run -p blackbox --success-output final
 
+.PHONY: deny
+deny: ## Check the dependencies' licences and origins
+	@cargo deny --version >/dev/null 2>&1 || cargo install --locked cargo-deny@0.20.2
+	cargo deny check licenses bans sources
+
 .PHONY: clean
 clean: ## Remove everything that was built
 	cargo clean
