@@ -16,6 +16,8 @@ mod board;
 mod candidates;
 mod filter;
 mod preference;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

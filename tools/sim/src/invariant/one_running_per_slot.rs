@@ -1,7 +1,7 @@
 //! A slot has one running container at most, or two where an update starts the new before it stops the old.
 //!
-//! Containers are counted on the nodes themselves, whatever the state says. Those of a node that was taken for
-//! dead meanwhile don't count: nobody could tell it to stop them.
+//! Containers are counted on the nodes themselves, whatever the state says. Those that a node was given before
+//! it was taken for dead don't count: nobody could tell it to stop them.
 
 use std::collections::BTreeMap;
 
@@ -22,9 +22,11 @@ fn check(moment: &Moment<'_>) -> Result<(), String> {
         .values()
         .filter(|agent| moment.state.nodes().contains_key(&agent.node))
     {
-        for ((service, task), since) in agent.running() {
-            if agent.given_up.is_none_or(|given_up| given_up < since)
-                && let Some(record) = moment.state.task(service, task)
+        for ((service, task), _) in agent.running() {
+            if let Some(record) = moment.state.task(service, task)
+                && agent
+                    .given_up
+                    .is_none_or(|at| !moment.clocks_jumped && at < record.task.created)
             {
                 *running.entry((service, record.task.slot)).or_default() += 1;
             }
