@@ -50,7 +50,7 @@ fn place(
             next
         },
     );
-    let notes = plan
+    let reasons = plan
         .notes
         .iter()
         .map(|note| note.reason.to_string())
@@ -60,7 +60,7 @@ fn place(
     for node in state.tasks().filter_map(|record| record.task.node) {
         *counts.get_mut(&node).unwrap() += 1;
     }
-    (counts.into_values().collect(), notes)
+    (counts.into_values().collect(), reasons)
 }
 
 #[track_caller]
@@ -127,7 +127,7 @@ fn a_port_of_a_node_is_given_once() {
             spec.endpoint.ports = vec![PortSpec {
                 mode: PublishMode::Host,
                 ..port(Some(80), 80)
-            }]
+            }];
         },
         [1, 1, 1],
         Some("no suitable node (host-mode port already in use on 3 nodes)"),
