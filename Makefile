@@ -35,6 +35,11 @@ test: ## Check formatting, lints, documentation and all tests
 bench: ## Print the figures: rates, latencies, sizes; FORM=short for a quick look
 	@tools/setup test
 	cargo bench -p dockercoins --bench figures
+	cargo run --release -p sim -- bench $(if $(filter short,$(FORM)),--small)
+
+.PHONY: sim
+sim: ## Simulate clusters with faults for long; SEEDS=20000 FIRST=0
+	cargo run --release -p sim -- --seeds $(or $(SEEDS),20000) --first $(or $(FIRST),0) --steps 40
 
 .PHONY: images
 images: ## Build Dockercoins, stage it, and build its images where a Docker engine answers

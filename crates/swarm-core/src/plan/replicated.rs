@@ -1,0 +1,146 @@
+//! Services of so many replicas, always.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU32;
+
+use model::id::NodeId;
+
+use crate::object::service::Service;
+use crate::object::task::{Slot, TaskRecord, TaskState};
+use crate::plan::draft::Draft;
+use crate::plan::rollout;
+use crate::plan::slot::{self, SlotView};
+
+/// Brings the slots of a service to `replicas`, and looks after each.
+pub(super) fn reconcile(draft: &mut Draft<'_>, service: &Service, replicas: u32) {
+    let wanted = usize::try_from(replicas).unwrap_or(usize::MAX);
+    let mut views = views(draft, service, wanted);
+    if views.len() > wanted {
+        scale_down(draft, &mut views, wanted);
+    }
+    let opened = scale_up(draft, service, &views, wanted);
+    let updated = rollout::advance(draft, service, &views);
+    let service = &draft.service(service.id).unwrap_or(service).clone();
+    for view in views
+        .values()
+        .filter(|view| !updated.contains(&view.slot) && !opened.contains(&view.slot))
+    {
+        slot::tend(draft, service, view);
+    }
+}
+
+/// The slots of a service that are not being removed.
+///
+/// A task left from when the service was global stands in for a replica whose number is free: what runs is not
+/// restarted for a change of mode. See [`super::global`] for the reverse.
+fn views<'s>(
+    draft: &mut Draft<'s>,
+    service: &Service,
+    wanted: usize,
+) -> BTreeMap<Slot, SlotView<'s>> {
+    let mut own: Vec<(Slot, &'s TaskRecord)> = Vec::new();
+    let mut standing_in: Vec<&'s TaskRecord> = Vec::new();
+    for record in draft.state.tasks_of(service.id) {
+        match record.task.slot {
+            Slot::Replica(_) => own.push((record.task.slot, record)),
+            Slot::Node(_)
+                if slot::stands_by_itself(record)
+                    && slot::may_stay(draft.state, &service.spec.placement, record) =>
+            {
+                standing_in.push(record);
+            }
+            Slot::Node(_) => draft.desire(record, TaskState::Remove),
+        }
+    }
+    let mut views = slot::by_slot(own.into_iter());
+    views.retain(|_, view| {
+        view.tasks
+            .iter()
+            .any(|it| it.task.desired < TaskState::Remove)
+    });
+    for record in stand_in(&mut views, standing_in, wanted) {
+        draft.desire(record, TaskState::Remove);
+    }
+    views
+}
+
+/// Gives each of `tasks` a slot to stand in; returns those that are not needed. If there are more than are
+/// missing, they are elders of the slots that don't run yet: a start-first roll-out has brought those in their
+/// place.
+fn stand_in<'s>(
+    views: &mut BTreeMap<Slot, SlotView<'s>>,
+    tasks: Vec<&'s TaskRecord>,
+    wanted: usize,
+) -> Vec<&'s TaskRecord> {
+    let surplus = (views.len() + tasks.len()).saturating_sub(wanted);
+    let mut tasks = tasks.into_iter();
+    let idle = views
+        .values_mut()
+        .filter(|view| !view.current().is_some_and(TaskRecord::is_running));
+    for (view, record) in idle.take(surplus).zip(tasks.by_ref()) {
+        view.tasks.insert(0, record);
+    }
+    let missing = wanted.saturating_sub(views.len()).min(tasks.len());
+    let free: Vec<Slot> = numbers()
+        .filter(|slot| !views.contains_key(slot))
+        .take(missing)
+        .collect();
+    for (slot, record) in free.into_iter().zip(tasks.by_ref()) {
+        views.insert(
+            slot,
+            SlotView {
+                slot,
+                tasks: vec![record],
+            },
+        );
+    }
+    tasks.collect()
+}
+
+/// Removes slots until `wanted` are left: those that don't run first, then from the nodes that have most.
+fn scale_down(draft: &mut Draft<'_>, views: &mut BTreeMap<Slot, SlotView<'_>>, wanted: usize) {
+    let mut per_node: BTreeMap<Option<NodeId>, usize> = BTreeMap::new();
+    let mut ranked: Vec<(bool, usize, Slot)> = Vec::with_capacity(views.len());
+    for view in views.values() {
+        let current = view.current();
+        let idle = !current.is_some_and(TaskRecord::is_running);
+        let before = per_node
+            .entry(current.and_then(|it| it.task.node))
+            .or_default();
+        *before += 1;
+        ranked.push((idle, *before, view.slot));
+    }
+    ranked.sort_unstable();
+    for (_, _, slot) in ranked.split_off(wanted) {
+        if let Some(view) = views.remove(&slot) {
+            for record in view.tasks {
+                draft.desire(record, TaskState::Remove);
+            }
+        }
+    }
+}
+
+/// Opens slots, with the lowest free numbers, until there are `wanted`.
+fn scale_up(
+    draft: &mut Draft<'_>,
+    service: &Service,
+    views: &BTreeMap<Slot, SlotView<'_>>,
+    wanted: usize,
+) -> BTreeSet<Slot> {
+    let missing = wanted.saturating_sub(views.len());
+    if missing == 0 {
+        return BTreeSet::new();
+    }
+    let opened: BTreeSet<Slot> = numbers()
+        .filter(|slot| !views.contains_key(slot))
+        .take(missing)
+        .collect();
+    slot::open(draft, service, opened.iter().copied());
+    opened
+}
+
+fn numbers() -> impl Iterator<Item = Slot> {
+    (1..=u32::MAX)
+        .filter_map(NonZeroU32::new)
+        .map(Slot::Replica)
+}

@@ -1,0 +1,84 @@
+//! A roll-out never has more slots on their way than its parallelism.
+
+use std::collections::BTreeMap;
+
+use swarm_core::object::node::Node;
+use swarm_core::object::service::{Direction, RolloutState, Service};
+use swarm_core::object::task::{Slot, TaskRecord, TaskState};
+use swarm_core::state::ClusterState;
+
+use crate::invariant::{Invariant, Moment, When};
+
+pub(super) const INVARIANT: Invariant = Invariant {
+    says: "parallelism is never passed",
+    when: When::Carried,
+    check,
+};
+
+fn check(moment: &Moment<'_>) -> Result<(), String> {
+    for service in moment.state.services().values() {
+        let Some(rollout) = service
+            .rollout
+            .as_ref()
+            .filter(|it| it.state == RolloutState::Updating)
+        else {
+            continue;
+        };
+        let policy = match rollout.direction {
+            Direction::Update => &service.spec.update,
+            Direction::Rollback => &service.spec.rollback,
+        };
+        let parallelism = usize::try_from(policy.parallelism).unwrap_or(usize::MAX);
+        let (before, now) = (
+            on_their_way(moment.before, service),
+            on_their_way(moment.state, service),
+        );
+        // A policy lowered on the way is kept from then on.
+        if parallelism > 0 && now > before && now > parallelism {
+            return Err(format!(
+                "{}: {now} slots on their way, {parallelism} allowed",
+                service.spec.name
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The slots in which a task of the new spec was made in place of another, and none has come up or failed yet.
+fn on_their_way(state: &ClusterState, service: &Service) -> usize {
+    let Some(rollout) = &service.rollout else {
+        return 0;
+    };
+    let mut slots: BTreeMap<Slot, Vec<&TaskRecord>> = BTreeMap::new();
+    // A node that takes no tasks any more takes no part in the roll-out either.
+    let takes_part = |slot| match slot {
+        Slot::Node(node) => state.nodes().get(&node).is_some_and(Node::takes_tasks),
+        Slot::Replica(_) => true,
+    };
+    for record in state
+        .tasks_of(service.id)
+        .filter(|it| takes_part(it.task.slot))
+    {
+        slots.entry(record.task.slot).or_default().push(record);
+    }
+    let on_its_way = |tasks: &&Vec<&TaskRecord>| {
+        let is_new =
+            |it: &&&TaskRecord| it.task.spec == rollout.target && it.task.born > rollout.since;
+        let new: Vec<_> = tasks.iter().filter(is_new).collect();
+        // What the newest task came in the place of: one moved or restarted with its own spec is not updated.
+        let mut order = (*tasks).clone();
+        order.sort_by_key(|it| it.task.incarnation);
+        let replaced = order
+            .iter()
+            .rev()
+            .nth(1)
+            .is_some_and(|it| it.task.spec != rollout.target);
+        let wanted = new.iter().any(|it| it.task.desired <= TaskState::Complete);
+        let settled = new
+            .iter()
+            .any(|it| it.status.started.is_some() || it.is_over());
+        let removed = tasks.iter().any(|it| it.task.desired == TaskState::Remove);
+        replaced && wanted && !settled && !removed
+    };
+    slots.values().filter(on_its_way).count()
+}
