@@ -37,8 +37,6 @@ pub(crate) enum When {
     Plan,
     /// After each commit.
     Commit,
-    /// When all batches of a plan have been committed.
-    Carried,
     /// When the leader has looked at all that is due and found nothing to do.
     Idle,
     /// After the last fault, when nothing happens any more.

@@ -127,6 +127,29 @@ mod tests {
         }
     }
 
+    /// Seeds that failed once, each with what its world has that few have.
+    #[test]
+    fn invariants_hold_where_they_once_did_not() {
+        let size = Size { steps: 40, ..SIZE };
+        for (number, what) in [
+            (
+                34_528,
+                "the parallelism is lowered while a plan is on its way",
+            ),
+            (
+                51_658,
+                "a task that a way back kept is moved while another is",
+            ),
+            (
+                55_170,
+                "a task that a way back kept is restarted during a roll-out",
+            ),
+        ] {
+            let run = seed(number, size, None, Tracing::Off);
+            assert_eq!(run.result, Ok(()), "seed {number}: {what}");
+        }
+    }
+
     #[test]
     fn a_seed_replays() {
         let first = seed(7, SIZE, None, Tracing::On);

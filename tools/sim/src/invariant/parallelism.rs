@@ -1,4 +1,7 @@
 //! A roll-out never has more slots on their way than its parallelism.
+//!
+//! A plan is judged by what it makes of the state that it was made from: a policy that somebody lowers while the
+//! plan is on its way to the log is kept from the next plan on.
 
 use std::collections::BTreeMap;
 
@@ -6,17 +9,26 @@ use swarm_core::object::node::Node;
 use swarm_core::object::service::{Direction, RolloutState, Service};
 use swarm_core::object::task::{Slot, TaskRecord, TaskState};
 use swarm_core::state::ClusterState;
+use swarm_core::state::transaction::Transaction;
 
 use crate::invariant::{Invariant, Moment, When};
 
 pub(super) const INVARIANT: Invariant = Invariant {
     says: "parallelism is never passed",
-    when: When::Carried,
+    when: When::Plan,
     check,
 };
 
 fn check(moment: &Moment<'_>) -> Result<(), String> {
-    for service in moment.state.services().values() {
+    let mut after = moment.state.clone();
+    let plan = Transaction {
+        changes: moment.proposed.to_vec(),
+    };
+    // What is refused is made again from another state.
+    if after.apply(plan).is_err() {
+        return Ok(());
+    }
+    for service in after.services().values() {
         let Some(rollout) = service
             .rollout
             .as_ref()
@@ -30,8 +42,8 @@ fn check(moment: &Moment<'_>) -> Result<(), String> {
         };
         let parallelism = usize::try_from(policy.parallelism).unwrap_or(usize::MAX);
         let (before, now) = (
-            on_their_way(moment.before, service),
             on_their_way(moment.state, service),
+            on_their_way(&after, service),
         );
         // A policy lowered on the way is kept from then on.
         if parallelism > 0 && now > before && now > parallelism {
@@ -65,14 +77,22 @@ fn on_their_way(state: &ClusterState, service: &Service) -> usize {
         let is_new =
             |it: &&&TaskRecord| it.task.spec == rollout.target && it.task.born > rollout.since;
         let new: Vec<_> = tasks.iter().filter(is_new).collect();
-        // What the newest task came in the place of: one moved or restarted with its own spec is not updated.
+        // What the newest task came in the place of: one moved or restarted with its own spec is not updated. That
+        // is the newest that was wanted until then, which a way back that kept an older one has made an older one.
+        // What is not wanted is written no more.
         let mut order = (*tasks).clone();
         order.sort_by_key(|it| it.task.incarnation);
-        let replaced = order
-            .iter()
-            .rev()
-            .nth(1)
-            .is_some_and(|it| it.task.spec != rollout.target);
+        let replaced = order.split_last().is_some_and(|(newest, earlier)| {
+            let was_wanted = |it: &&&TaskRecord| {
+                it.task.desired <= TaskState::Complete || it.task.version >= newest.task.born
+            };
+            let mut earlier = earlier.iter().rev();
+            let last = earlier.clone().next();
+            earlier
+                .find(was_wanted)
+                .or(last)
+                .is_some_and(|it| it.task.spec != rollout.target)
+        });
         let wanted = new.iter().any(|it| it.task.desired <= TaskState::Complete);
         let settled = new
             .iter()
