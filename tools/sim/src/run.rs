@@ -133,6 +133,10 @@ mod tests {
         let size = Size { steps: 40, ..SIZE };
         for (number, what) in [
             (
+                30_020,
+                "a replica of the new spec is removed from a node whose own task is updated",
+            ),
+            (
                 34_528,
                 "the parallelism is lowered while a plan is on its way",
             ),

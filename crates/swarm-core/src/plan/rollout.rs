@@ -239,18 +239,32 @@ fn progress(
         return Progress::Done;
     };
     // One that was moved or restarted with its own spec is not being updated.
-    let first = view
-        .tasks
-        .iter()
-        .position(|it| it.task.spec == rollout.target && it.task.born > rollout.since);
-    let before = first.and_then(|first| view.tasks[..first].last());
-    let replaced_one = before.is_some_and(|it| it.task.spec != rollout.target);
+    let replaced_one = replaced(rollout, view).is_some_and(|it| it.task.spec != rollout.target);
     match came_up {
         Some(at) => remaining(at, policy.delay, draft.now)
             .map_or(Progress::Done, |alarm| Progress::OnItsWay(Some(alarm))),
         None if replaced_one && !current.is_over() => Progress::OnItsWay(None),
         None => Progress::Done,
     }
+}
+
+/// What the first task that this roll-out brought to a slot came in the place of: the newest that was still
+/// wanted then, which need not be the newest there was, as a way back keeps an older one; the newest, if none
+/// was. One of another mode with the new spec that is only waited for is neither.
+fn replaced<'v>(rollout: &Rollout, view: &'v SlotView<'_>) -> Option<&'v TaskRecord> {
+    let first = brought(rollout, view).next()?;
+    let earlier = || {
+        let of_slot =
+            |it: &TaskRecord| it.task.slot == view.slot || it.task.spec != first.task.spec;
+        let others = view.tasks.iter().rev().copied();
+        others
+            .skip_while(|it| it.task.id != first.task.id)
+            .skip(1)
+            .filter(move |it| of_slot(it))
+    };
+    // What is not wanted is written no more.
+    let was_wanted = |it: &&TaskRecord| it.is_wanted() || it.task.version >= first.task.born;
+    earlier().find(was_wanted).or_else(|| earlier().next())
 }
 
 /// When a new task came up, or was seen to fail before it did.
