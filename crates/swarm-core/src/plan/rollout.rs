@@ -117,13 +117,14 @@ fn policy(service: &Service, direction: Direction) -> &UpdatePolicy {
     }
 }
 
-/// The tasks of a slot that this roll-out brought. One that stands in from another mode says nothing of it.
+/// The tasks of a slot that this roll-out brought. One that stands in from another mode says nothing of it, nor
+/// does one that is being removed: it was of an earlier slot of that number.
 fn brought<'v>(
     rollout: &'v Rollout,
     view: &'v SlotView<'_>,
 ) -> impl Iterator<Item = &'v TaskRecord> {
     let of_rollout = |it: &&TaskRecord| {
-        let own = it.task.slot == view.slot;
+        let own = it.task.slot == view.slot && it.task.desired < TaskState::Remove;
         own && it.task.spec == rollout.target && it.task.born > rollout.since
     };
     view.tasks.iter().copied().filter(of_rollout)
