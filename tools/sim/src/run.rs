@@ -127,6 +127,16 @@ mod tests {
         }
     }
 
+    /// Seeds of a larger size that found something once.
+    #[test]
+    fn what_was_found_once_is_not_found_again() {
+        let size = Size { steps: 40, ..SIZE };
+        for number in [32_115, 52_035] {
+            let run = seed(number, size, None, Tracing::Off);
+            assert_eq!(run.result, Ok(()), "seed {number}");
+        }
+    }
+
     #[test]
     fn a_seed_replays() {
         let first = seed(7, SIZE, None, Tracing::On);
