@@ -148,6 +148,14 @@ mod tests {
                 55_170,
                 "a task that a way back kept is restarted during a roll-out",
             ),
+            (
+                32_115,
+                "a start-first update is taken back before the old task is stopped",
+            ),
+            (
+                52_035,
+                "a task that hangs on its way out, and a mode changed there and back",
+            ),
         ] {
             let run = seed(number, size, None, Tracing::Off);
             assert_eq!(run.result, Ok(()), "seed {number}: {what}");

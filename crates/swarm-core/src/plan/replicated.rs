@@ -53,12 +53,14 @@ fn views<'s>(
         }
     }
     let mut views = slot::by_slot(own.into_iter());
-    views.retain(|_, view| {
-        view.tasks
-            .iter()
-            .any(|it| it.task.desired < TaskState::Remove)
-    });
-    for record in stand_in(&mut views, standing_in, wanted) {
+    let leaving = views
+        .extract_if(.., |_, view| {
+            view.tasks
+                .iter()
+                .all(|it| it.task.desired >= TaskState::Remove)
+        })
+        .collect();
+    for record in stand_in(&mut views, leaving, standing_in, wanted) {
         draft.desire(record, TaskState::Remove);
     }
     views
@@ -66,9 +68,10 @@ fn views<'s>(
 
 /// Gives each of `tasks` a slot to stand in; returns those that are not needed. If there are more than are
 /// missing, they are elders of the slots that don't run yet: a start-first roll-out has brought those in their
-/// place.
+/// place. What is `leaving` a slot of the same number still holds back whoever comes after the one that stands in.
 fn stand_in<'s>(
     views: &mut BTreeMap<Slot, SlotView<'s>>,
+    mut leaving: BTreeMap<Slot, SlotView<'s>>,
     tasks: Vec<&'s TaskRecord>,
     wanted: usize,
 ) -> Vec<&'s TaskRecord> {
@@ -86,13 +89,11 @@ fn stand_in<'s>(
         .take(missing)
         .collect();
     for (slot, record) in free.into_iter().zip(tasks.by_ref()) {
-        views.insert(
+        let view = leaving.remove(&slot).unwrap_or(SlotView {
             slot,
-            SlotView {
-                slot,
-                tasks: vec![record],
-            },
-        );
+            tasks: Vec::new(),
+        });
+        views.entry(slot).or_insert(view).tasks.push(record);
     }
     tasks.collect()
 }

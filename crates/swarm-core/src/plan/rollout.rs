@@ -117,13 +117,14 @@ fn policy(service: &Service, direction: Direction) -> &UpdatePolicy {
     }
 }
 
-/// The tasks of a slot that this roll-out brought. One that stands in from another mode says nothing of it.
+/// The tasks of a slot that this roll-out brought. One that stands in from another mode says nothing of it, nor
+/// does one that is being removed: it was of an earlier slot of that number.
 fn brought<'v>(
     rollout: &'v Rollout,
     view: &'v SlotView<'_>,
 ) -> impl Iterator<Item = &'v TaskRecord> {
     let of_rollout = |it: &&TaskRecord| {
-        let own = it.task.slot == view.slot;
+        let own = it.task.slot == view.slot && it.task.desired < TaskState::Remove;
         own && it.task.spec == rollout.target && it.task.born > rollout.since
     };
     view.tasks.iter().copied().filter(of_rollout)
@@ -276,10 +277,16 @@ fn settled_at(record: &TaskRecord) -> Option<Timestamp> {
 }
 
 fn update_slot(draft: &mut Draft<'_>, service: &Service, order: UpdateOrder, view: &SlotView<'_>) {
-    let running = view.tasks.iter().rev().find(|it| it.is_running()).copied();
-    let running = running.filter(|it| slot::may_stay(draft.state, &service.spec.placement, it));
-    // Back to the spec that an older task, not replaced yet, still runs: it need not be replaced at all.
-    let there_already = running.is_some_and(|it| it.task.spec == service.task_version);
+    let running = || {
+        let stays = |it: &TaskRecord| slot::may_stay(draft.state, &service.spec.placement, it);
+        let runs = move |it: &&TaskRecord| it.is_running() && stays(it);
+        view.tasks.iter().rev().copied().filter(runs)
+    };
+    // Back to the spec that an older task, not replaced yet, still runs: it need not be replaced at all, though
+    // the newer one may run beside it by now.
+    let as_wanted = running().find(|it| it.task.spec == service.task_version);
+    let there_already = as_wanted.is_some();
+    let running = as_wanted.or_else(|| running().next());
     let kept = match order {
         UpdateOrder::StartFirst => running,
         UpdateOrder::StopFirst => running.filter(|_| there_already),
