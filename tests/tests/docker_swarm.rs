@@ -270,7 +270,15 @@ fn a_release_rolls_back(swarm: &Swarm) {
 }
 
 fn nothing_is_left(swarm: &Swarm) {
-    run(&mut swarm.stack(&["rm", "dockercoins"]), CLIENT_LIMIT).success();
+    // Docker may find the network in use by a task that has just gone; the same command again goes on.
+    wait_for("the stack to be removed", CLIENT_LIMIT, || {
+        let answer = run(&mut swarm.stack(&["rm", "dockercoins"]), CLIENT_LIMIT);
+        if answer.status.success() {
+            Ok(())
+        } else {
+            Err(answer.stderr)
+        }
+    });
     assert_eq!(swarm.manager.docker(&["service", "ls", "--quiet"]), "");
     for node in [&swarm.manager, &swarm.worker] {
         wait_for("containers and networks to go", CLIENT_LIMIT, || {
