@@ -1,0 +1,1 @@
+//! The docker-like command line: arguments, commands, output.

@@ -1,0 +1,1 @@
+//! The Docker API from outside: connection, attach and hijack, raw JSON.

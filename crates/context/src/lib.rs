@@ -1,0 +1,1 @@
+//! Build contexts: .dockerignore and packing.

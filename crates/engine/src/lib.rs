@@ -1,0 +1,1 @@
+//! One host: containers, exec, logs, events, volumes, build.

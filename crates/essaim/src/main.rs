@@ -1,0 +1,3 @@
+//! The program: dispatch and wiring.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Addresses, bridges, published ports, names.

@@ -1,0 +1,1 @@
+//! Opening, making and walking paths safely beneath a root.

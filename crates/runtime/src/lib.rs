@@ -1,0 +1,1 @@
+//! One container: its specification, its shim, cgroups, seccomp, mounts.

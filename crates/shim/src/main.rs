@@ -1,0 +1,3 @@
+//! The program that stays beside one container.
+
+fn main() {}
