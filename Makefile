@@ -52,6 +52,11 @@ test-docker: ## Prove images, Compose and Swarm on a real Docker Engine, in name
 	cargo build --release -p dockercoins
 	ESSAIM_TEST_FORM=full cargo nextest run -p blackbox --success-output final
 
+.PHONY: test-images
+test-images: ## Make the images that tests run, from Debian's packages: busybox, alpine, redis, nginx …
+	@tools/setup test
+	@tools/test-images
+
 .PHONY: deny
 deny: ## Check the dependencies' licences and origins
 	@cargo deny --version >/dev/null 2>&1 || cargo install --locked cargo-deny@0.20.2

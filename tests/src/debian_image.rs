@@ -1,30 +1,35 @@
-//! Images from Debian's packages, where none can be pulled: one program, the libraries that it loads, and
-//! nothing else.
+//! Images from Debian's packages, where none can be pulled: those that `tools/test-images` makes, and archives
+//! of a program with the libraries that it loads.
 
-use std::{collections::BTreeSet, path::Path, process::Command, time::Duration};
-
-use crate::{
-    command::{installed, run},
-    docker_engine::DockerEngine,
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
 };
 
-const LIMIT: Duration = Duration::from_secs(30);
+use crate::{command::run, docker_engine::DockerEngine, dockercoins::repository};
+
+/// Making one takes a second or two, and on a busy computer several may wait for each other's.
+const LIMIT: Duration = Duration::from_mins(2);
+
+/// The archive of a test image: `busybox`, `alpine`, `debian`, `redis`, `nginx`, `elasticsearch`. What is not
+/// there yet is made, once, however many ask.
+///
+/// # Panics
+/// Without the Debian packages that it is made of; the message names them.
+#[track_caller]
+pub fn archive(name: &str) -> PathBuf {
+    let mut command = Command::new(repository().join("tools/test-images"));
+    run(command.arg(name), LIMIT).success().into()
+}
 
 /// Makes the image `redis:latest` in `engine` from Debian's `redis-server`. It behaves as the official image
 /// does in what Dockercoins needs: listening on 6379 on every address, with no password.
 pub fn redis(engine: &DockerEngine) {
-    let server = installed("redis-server", "redis-server");
-    let archive = engine.sandbox().folder().join("redis.tar");
-    pack(&[&server], &archive);
-    engine.docker(&[
-        "import",
-        "--change=EXPOSE 6379",
-        // Without a password Redis listens on loopback alone, unless told otherwise. Nothing is saved: the
-        // image has no folder for it.
-        r#"--change=ENTRYPOINT ["/usr/bin/redis-server", "--bind", "0.0.0.0", "--protected-mode", "no", "--save", "", "--dir", "/"]"#,
-        archive.to_str().expect("the sandbox' folder has a plain name"),
-        "redis:latest",
-    ]);
+    let archive = archive("redis");
+    let archive = archive.to_str().expect("the repository has a plain name");
+    engine.docker(&["load", "--input", archive]);
 }
 
 /// Packs programs of this computer and the libraries that they load into a tar archive, at their own paths.
