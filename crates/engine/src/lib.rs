@@ -1,1 +1,95 @@
 //! One host: containers, exec, logs, events, volumes, build.
+//!
+//! [`Engine`] is what the API calls. It alone knows the order in which image, runtime and network have to act;
+//! none of these knows another. What a request means is decided by pure functions (`resolve`, `policy`), what
+//! is done about it by the modules named for it: a file per group of operations, each an `impl Engine` block.
+//!
+//! Objects live in memory, in the table of their kind, and on disk ([`state`]); an operation returns when what
+//! it promises is on disk. Operations on one container follow one another, those on different ones go side by
+//! side.
+//!
+//! It must never speak HTTP, and never read or write a path of a container without `rootfs`.
+
+pub mod error;
+pub mod settings;
+pub mod state;
+
+use std::fs::File;
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::settings::Settings;
+use crate::state::State;
+
+/// The engine. Clones are handles to the same one.
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+/// What the modules of the engine share. Each field has one owner, the module it is named for.
+struct Inner {
+    settings: Settings,
+    state: State,
+    /// Held as long as the engine lives, so that no other uses its data root.
+    _lock: File,
+}
+
+impl Engine {
+    /// Opens the engine's data root and takes it for itself. Answers at once; what takes time (finding the
+    /// containers of before a restart again) goes on behind it, and operations that need it wait for it.
+    ///
+    /// Fails if another engine has the data root, or if it cannot be read.
+    pub fn open(settings: Settings) -> Result<Self> {
+        make_directory(&settings.data_root, 0o710)?;
+        make_directory(&settings.exec_root, 0o711)?;
+        let lock = lock(&settings)?;
+        let (state, _loaded) = State::open(&settings.data_root.join("state.redb"))?;
+        let inner = Inner {
+            settings,
+            state,
+            _lock: lock,
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// What the engine was told when it started.
+    pub fn settings(&self) -> &Settings {
+        &self.inner.settings
+    }
+
+    /// The way to the disk.
+    pub fn state(&self) -> &State {
+        &self.inner.state
+    }
+}
+
+fn make_directory(path: &std::path::Path, mode: u32) -> Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(mode)
+        .create(path)
+        .map_err(|cause| Error::io(format_args!("make {}", path.display()), cause))
+}
+
+fn lock(settings: &Settings) -> Result<File> {
+    let path = settings.data_root.join("lock");
+    let failed = |cause| Error::io(format_args!("lock {}", path.display()), cause);
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(Error::unavailable(format!(
+            "the data root {} is in use by another daemon",
+            settings.data_root.display()
+        ))),
+        Err(std::fs::TryLockError::Error(cause)) => Err(failed(cause)),
+    }
+}
