@@ -60,16 +60,18 @@ fn views<'s>(
                 .all(|it| it.task.desired >= TaskState::Remove)
         })
         .collect();
-    for record in stand_in(&mut views, leaving, standing_in, wanted) {
+    for record in stand_in(service, &mut views, leaving, standing_in, wanted) {
         draft.desire(record, TaskState::Remove);
     }
     views
 }
 
 /// Gives each of `tasks` a slot to stand in; returns those that are not needed. If there are more than are
-/// missing, they are elders of the slots that don't run yet: a start-first roll-out has brought those in their
-/// place. What is `leaving` a slot of the same number still holds back whoever comes after the one that stands in.
+/// missing, they are elders of the slots that don't run yet but will: a start-first roll-out has brought those in
+/// their place. A slot that has ended for good takes none: it would look out of date again, and be filled at once.
+/// What is `leaving` a slot of the same number still holds back whoever comes after the one that stands in.
 fn stand_in<'s>(
+    service: &Service,
     views: &mut BTreeMap<Slot, SlotView<'s>>,
     mut leaving: BTreeMap<Slot, SlotView<'s>>,
     tasks: Vec<&'s TaskRecord>,
@@ -77,9 +79,9 @@ fn stand_in<'s>(
 ) -> Vec<&'s TaskRecord> {
     let surplus = (views.len() + tasks.len()).saturating_sub(wanted);
     let mut tasks = tasks.into_iter();
-    let idle = views
-        .values_mut()
-        .filter(|view| !view.current().is_some_and(TaskRecord::is_running));
+    let idle = views.values_mut().filter(|view| {
+        !view.current().is_some_and(TaskRecord::is_running) && !slot::is_finished(service, view)
+    });
     for (view, record) in idle.take(surplus).zip(tasks.by_ref()) {
         view.tasks.insert(0, record);
     }
@@ -144,4 +146,96 @@ fn numbers() -> impl Iterator<Item = Slot> {
     (1..=u32::MAX)
         .filter_map(NonZeroU32::new)
         .map(Slot::Replica)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::num::NonZeroU32;
+    use std::time::Duration;
+
+    use model::id::{NodeId, ServiceId, TaskId};
+    use model::time::Timestamp;
+    use model::version::Version;
+
+    use super::stand_in;
+    use crate::object::service::Service;
+    use crate::object::spec::{RestartCondition, RestartPolicy, ServiceSpec};
+    use crate::object::task::{Slot, Task, TaskRecord, TaskState, TaskStatus};
+    use crate::plan::slot;
+    use crate::testing;
+
+    fn service(condition: RestartCondition) -> Service {
+        let spec = ServiceSpec {
+            restart: RestartPolicy {
+                condition,
+                ..RestartPolicy::default()
+            },
+            ..testing::spec("web")
+        };
+        Service::new(ServiceId::from_number(1), spec)
+    }
+
+    fn task(number: u128, slot: Slot, state: TaskState) -> TaskRecord {
+        let task = Task {
+            id: TaskId::from_number(number),
+            version: Version(1),
+            born: Version(1),
+            service: ServiceId::from_number(1),
+            slot,
+            incarnation: 0,
+            spec: Version(2),
+            node: Some(NodeId::from_number(1)),
+            desired: TaskState::Running,
+            created: Timestamp::default(),
+            delay: Duration::ZERO,
+            attachments: Box::default(),
+            restarts: Box::default(),
+        };
+        TaskRecord {
+            task,
+            status: TaskStatus::new(state, Timestamp::default()),
+        }
+    }
+
+    /// One replica is wanted, and its slot's task is in `state`; a task left from when the service was global runs
+    /// beside it. Is that one kept?
+    #[track_caller]
+    fn check(condition: RestartCondition, state: TaskState, kept: bool) {
+        let first = Slot::Replica(NonZeroU32::MIN);
+        let own = task(1, first, state);
+        let left = task(2, Slot::Node(NodeId::from_number(1)), TaskState::Running);
+        let mut views = slot::by_slot([(first, &own)].into_iter());
+        let needless = stand_in(
+            &service(condition),
+            &mut views,
+            BTreeMap::new(),
+            vec![&left],
+            1,
+        );
+        assert_eq!(needless.is_empty(), kept);
+        let tasks: Vec<TaskId> = views[&first].tasks.iter().map(|it| it.task.id).collect();
+        let expected = if kept {
+            vec![left.task.id, own.task.id]
+        } else {
+            vec![own.task.id]
+        };
+        assert_eq!(tasks, expected);
+    }
+
+    #[test]
+    fn a_surplus_task_stands_in_where_another_is_coming_up() {
+        for condition in [RestartCondition::None, RestartCondition::Any] {
+            check(condition, TaskState::Starting, true);
+            check(condition, TaskState::Running, false);
+        }
+        check(RestartCondition::Any, TaskState::Failed, true);
+    }
+
+    /// It made the slot look out of date, and so filled anew without the restart policy's delay.
+    #[test]
+    fn a_surplus_task_does_not_stand_in_where_the_last_ended_for_good() {
+        check(RestartCondition::None, TaskState::Failed, false);
+        check(RestartCondition::OnFailure, TaskState::Complete, false);
+    }
 }
