@@ -1,1 +1,24 @@
 //! One container: its specification, its shim, cgroups, seccomp, mounts.
+//!
+//! The engine makes a [`spec::ContainerSpec`] and hands it to [`client::Shim::create`]. That starts a small program, the
+//! shim, which stays beside the container for as long as it lives. The shim's program is this crate without the `client`
+//! feature: it must never grow an async runtime, and it keeps next to nothing in memory.
+//!
+//! ```text
+//! engine ── ContainerSpec ──▶ client::Shim ══ seqpacket ══▶ shim ── fork ──▶ maker ── clone ──▶ the container's init
+//!                                   ▲                         │  ▲                                 │
+//!                                   └── exits, streams ───────┘  └────────── stdio, pty ───────────┘
+//! ```
+//!
+//! Start reading at [`spec`]. This crate knows nothing of images, networks or the API.
+
+pub mod capability;
+#[cfg(feature = "client")]
+pub mod client;
+pub mod failure;
+pub mod host;
+pub mod program;
+#[cfg(feature = "client")]
+pub mod seccomp;
+pub mod spec;
+pub mod statistics;
