@@ -11,6 +11,9 @@
 //! It must never speak HTTP, and never read or write a path of a container without `rootfs`.
 
 pub mod error;
+pub mod event;
+pub mod filter;
+pub mod moment;
 pub mod settings;
 pub mod state;
 
@@ -18,6 +21,7 @@ use std::fs::File;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
+use crate::event::EventBus;
 use crate::settings::Settings;
 use crate::state::State;
 
@@ -31,6 +35,7 @@ pub struct Engine {
 struct Inner {
     settings: Settings,
     state: State,
+    events: EventBus,
     /// Held as long as the engine lives, so that no other uses its data root.
     _lock: File,
 }
@@ -48,6 +53,7 @@ impl Engine {
         let inner = Inner {
             settings,
             state,
+            events: EventBus::new(),
             _lock: lock,
         };
         Ok(Self {
@@ -58,6 +64,11 @@ impl Engine {
     /// What the engine was told when it started.
     pub fn settings(&self) -> &Settings {
         &self.inner.settings
+    }
+
+    /// Where what happens is told.
+    pub fn events(&self) -> &EventBus {
+        &self.inner.events
     }
 
     /// The way to the disk.
