@@ -4,6 +4,7 @@
 //! and nothing further in has to look again. Nothing here does input or output, reads a clock or makes an id
 //! up; those come from the callers.
 
+pub mod api;
 pub mod hex_id;
 pub mod id;
 pub mod name;
