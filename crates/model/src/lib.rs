@@ -6,10 +6,12 @@
 
 pub mod api;
 pub mod hex_id;
+pub mod digest;
 pub mod id;
 pub mod name;
 pub mod platform;
 pub mod port;
+pub mod reference;
 pub mod size;
 pub mod time;
 pub mod version;
