@@ -133,6 +133,10 @@ mod tests {
         let size = Size { steps: 40, ..SIZE };
         for (number, what) in [
             (
+                2_788,
+                "the mode is changed while new tasks of the old one are not up yet",
+            ),
+            (
                 30_020,
                 "a replica of the new spec is removed from a node whose own task is updated",
             ),

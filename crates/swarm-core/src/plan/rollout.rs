@@ -237,7 +237,11 @@ fn progress(
         };
     }
     let Some(current) = brought(rollout, view).last() else {
-        return Progress::Done;
+        return if is_coming_up_for_another(rollout, view) {
+            Progress::OnItsWay(None)
+        } else {
+            Progress::Done
+        };
     };
     // One that was moved or restarted with its own spec is not being updated.
     let replaced_one = replaced(rollout, view).is_some_and(|it| it.task.spec != rollout.target);
@@ -247,6 +251,17 @@ fn progress(
         None if replaced_one && !current.is_over() => Progress::OnItsWay(None),
         None => Progress::Done,
     }
+}
+
+/// Whether what stands in from another mode is itself new and not up yet. What it came in the place of was of its own
+/// slot and is not seen here, so it counts as being updated: better one too few at a time than one too many.
+fn is_coming_up_for_another(rollout: &Rollout, view: &SlotView<'_>) -> bool {
+    view.current().is_some_and(|it| {
+        it.task.slot != view.slot
+            && it.task.born > rollout.since
+            && it.status.started.is_none()
+            && !it.is_over()
+    })
 }
 
 /// What the first task that this roll-out brought to a slot came in the place of: the newest that was still
