@@ -57,6 +57,12 @@ test-images: ## Make the images that tests run, from Debian's packages: busybox,
 	@tools/setup test
 	@tools/test-images
 
+.PHONY: test-vm
+test-vm: ## Run the engine's smoke test under emulation, on a kernel with cgroup v2 alone
+	@tools/setup vm
+	cargo build -p essaim
+	@tools/test-vm "$(dir $(PROGRAM))../debug/essaim"
+
 .PHONY: deny
 deny: ## Check the dependencies' licences and origins
 	@cargo deny --version >/dev/null 2>&1 || cargo install --locked cargo-deny@0.20.2
