@@ -10,13 +10,17 @@
 
 mod select;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use model::time::Timestamp;
-use serde::Serialize;
+use futures_util::Stream;
+use jiff::Timestamp;
+use model::api::Labels;
+use model::api::event::{Actor, Event, Options};
 use tokio::sync::watch;
 
+use crate::Engine;
+use crate::error::Result;
 use crate::moment;
 pub use select::Selection;
 
@@ -24,8 +28,7 @@ pub use select::Selection;
 const KEPT: usize = 1024;
 
 /// What an event is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     /// A container.
     Container,
@@ -55,74 +58,42 @@ impl Kind {
     }
 }
 
-/// The object that an event is about.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Actor {
-    /// Its id; the name, for volumes and images.
-    #[serde(rename = "ID")]
-    pub id: String,
-    /// What is known of it: name, image, labels, exit code, …
-    #[serde(rename = "Attributes")]
-    pub attributes: BTreeMap<String, String>,
-}
-
-/// One thing that happened, in the shape of Docker's API.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Event {
-    /// The action again, where older clients look for it: containers and images only.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub status: Option<String>,
-    /// The id again, likewise.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub id: Option<String>,
-    /// The container's image, likewise.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub from: Option<String>,
-    /// What it is about.
-    #[serde(rename = "Type")]
-    pub kind: Kind,
-    /// What happened: `start`, `exec_create: ls`, `health_status: healthy`, …
-    #[serde(rename = "Action")]
-    pub action: String,
-    /// To what it happened.
-    #[serde(rename = "Actor")]
-    pub actor: Actor,
-    /// Always `local`: a swarm's events have a source of their own.
-    pub scope: &'static str,
-    /// When, in seconds.
-    pub time: u64,
-    /// When, in nanoseconds.
-    #[serde(rename = "timeNano")]
-    pub time_nanos: u64,
-}
-
-impl Event {
-    /// An event with the fields that older clients read filled in.
-    pub fn new(
-        kind: Kind,
-        action: impl Into<String>,
-        id: impl Into<String>,
-        attributes: BTreeMap<String, String>,
-        at: Timestamp,
-    ) -> Self {
-        let (action, id) = (action.into(), id.into());
-        let told_twice = matches!(kind, Kind::Container | Kind::Image);
-        let from = match kind {
-            Kind::Container => attributes.get("image").filter(|image| !image.is_empty()),
-            Kind::Image | Kind::Network | Kind::Volume | Kind::Builder | Kind::Daemon => None,
-        };
-        Self {
-            status: told_twice.then(|| action.clone()),
-            id: told_twice.then(|| id.clone()),
-            from: from.cloned(),
-            kind,
-            action,
-            actor: Actor { id, attributes },
-            scope: "local",
-            time: at.as_nanos() / 1_000_000_000,
-            time_nanos: at.as_nanos(),
+/// An event with the fields that older clients read filled in.
+pub fn event(
+    kind: Kind,
+    action: impl Into<String>,
+    id: impl Into<String>,
+    attributes: Labels,
+    at: Timestamp,
+) -> Event {
+    let (action, id) = (action.into(), id.into());
+    let told_twice = matches!(kind, Kind::Container | Kind::Image);
+    let if_told_twice = |text: &String| {
+        if told_twice {
+            text.clone()
+        } else {
+            String::new()
         }
+    };
+    let from = match kind {
+        Kind::Container => attributes.get("image").cloned().unwrap_or_default(),
+        Kind::Image | Kind::Network | Kind::Volume | Kind::Builder | Kind::Daemon => String::new(),
+    };
+    Event {
+        status: if_told_twice(&action),
+        id: if_told_twice(&id),
+        from,
+        kind: kind.as_str().to_owned(),
+        action,
+        actor: Actor { id, attributes },
+        scope: "local".to_owned(),
+        time: at.as_second(),
+        time_nano: nanoseconds(at),
     }
+}
+
+fn nanoseconds(at: Timestamp) -> i64 {
+    i64::try_from(at.as_nanosecond()).unwrap_or(i64::MAX)
 }
 
 /// Where events are published; clones are the same bus.
@@ -171,9 +142,9 @@ impl EventBus {
         kind: Kind,
         action: impl Into<String>,
         id: impl Into<String>,
-        attributes: BTreeMap<String, String>,
+        attributes: Labels,
     ) {
-        self.publish_event(Event::new(kind, action, id, attributes, moment::now()));
+        self.publish_event(event(kind, action, id, attributes, moment::now()));
     }
 
     /// Tells everybody of an event that has its time already.
@@ -202,7 +173,7 @@ impl EventBus {
                     let past = ring.events.iter();
                     let later = past
                         .rev()
-                        .take_while(|event| event.time_nanos >= since.as_nanos());
+                        .take_while(|event| event.time_nano >= nanoseconds(since));
                     ring.next - later.count() as u64
                 }
             }
@@ -240,6 +211,22 @@ impl Subscription {
         }
     }
 
+    /// The next event that is wanted and happens before `until`; nothing once that is over.
+    async fn next_until(&mut self, until: Option<Timestamp>) -> Option<Arc<Event>> {
+        let Some(until) = until else {
+            return Some(self.next().await);
+        };
+        let left = until.duration_since(moment::now());
+        let next = match u64::try_from(left.as_millis()) {
+            Ok(left_ms) => {
+                let left = std::time::Duration::from_millis(left_ms);
+                tokio::time::timeout(left, self.next()).await.ok()?
+            }
+            Err(_) => self.try_next()?,
+        };
+        (next.time_nano <= nanoseconds(until)).then_some(next)
+    }
+
     /// The next event that is wanted, if it has happened already.
     pub fn try_next(&mut self) -> Option<Arc<Event>> {
         let ring = self.bus.ring.lock().unwrap_or_else(PoisonError::into_inner);
@@ -254,27 +241,44 @@ impl Subscription {
     }
 }
 
+impl Engine {
+    /// What happens from now on, or from `since` on, to the moment `until` or for ever.
+    pub fn events(&self, options: &Options) -> Result<impl Stream<Item = Event> + Send + use<>> {
+        let selection = Selection::of(options.filters.clone())?;
+        let subscription = self.event_bus().subscribe(options.since, selection);
+        let until = options.until;
+        Ok(futures_util::stream::unfold(
+            subscription,
+            move |mut subscription| async move {
+                let event = subscription.next_until(until).await?;
+                Some((Event::clone(&event), subscription))
+            },
+        ))
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use jiff::Timestamp;
+    use model::api::Labels;
+    use model::api::event::Event;
 
-    use model::time::Timestamp;
+    use super::{EventBus, KEPT, Kind, Selection};
 
-    use super::{Event, EventBus, KEPT, Kind, Selection};
-
-    fn event(number: u64) -> Event {
-        Event::new(
+    fn event(number: u32) -> Event {
+        let at = Timestamp::from_second(number.into()).unwrap();
+        super::event(
             Kind::Container,
             "start",
             number.to_string(),
-            BTreeMap::new(),
-            Timestamp::from_nanos(number),
+            Labels::new(),
+            at,
         )
     }
 
-    fn ids(bus: &EventBus, since: Option<u64>) -> Vec<String> {
-        let mut subscription =
-            bus.subscribe(since.map(Timestamp::from_nanos), Selection::default());
+    fn ids(bus: &EventBus, since: Option<i64>) -> Vec<String> {
+        let since = since.map(|second| Timestamp::from_second(second).unwrap());
+        let mut subscription = bus.subscribe(since, Selection::default());
         std::iter::from_fn(|| subscription.try_next())
             .map(|event| event.actor.id.clone())
             .collect()
@@ -296,7 +300,7 @@ mod tests {
     fn a_full_ring_forgets_the_oldest() {
         let bus = EventBus::new();
         let mut slow = bus.subscribe(None, Selection::default());
-        for number in 0..KEPT as u64 + 2 {
+        for number in 0..u32::try_from(KEPT).unwrap() + 2 {
             bus.publish_event(event(number));
         }
         assert_eq!(slow.try_next().unwrap().actor.id, "2");
@@ -317,8 +321,8 @@ mod tests {
     fn an_event_is_written_as_docker_does() {
         let attributes = [("image", "nginx"), ("name", "web"), ("exitCode", "0")]
             .map(|(key, value)| (key.to_owned(), value.to_owned()));
-        let at = Timestamp::from_nanos(1_700_000_000_000_000_007);
-        let event = Event::new(Kind::Container, "die", "c0ffee", attributes.into(), at);
+        let at = Timestamp::new(1_700_000_000, 7).unwrap();
+        let event = super::event(Kind::Container, "die", "c0ffee", attributes.into(), at);
         insta::assert_snapshot!(serde_json::to_string_pretty(&event).unwrap(), @r#"
         {
           "status": "die",
@@ -339,7 +343,7 @@ mod tests {
           "timeNano": 1700000000000000007
         }
         "#);
-        let event = Event::new(Kind::Volume, "create", "data", BTreeMap::new(), at);
+        let event = super::event(Kind::Volume, "create", "data", Labels::new(), at);
         let json = serde_json::to_value(&event).unwrap();
         assert!(json.get("status").is_none() && json.get("id").is_none());
     }

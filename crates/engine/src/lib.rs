@@ -13,6 +13,7 @@
 pub mod error;
 pub mod event;
 pub mod filter;
+pub mod logs;
 pub mod moment;
 pub mod settings;
 pub mod state;
@@ -67,7 +68,7 @@ impl Engine {
     }
 
     /// Where what happens is told.
-    pub fn events(&self) -> &EventBus {
+    pub fn event_bus(&self) -> &EventBus {
         &self.inner.events
     }
 

@@ -1,7 +1,9 @@
 //! Which events a client asked for: the filters of `docker events`. Pure.
 
-use super::{Event, Kind};
-use crate::filter::{Filters, InvalidFilter};
+use model::api::event::Event;
+use model::api::filter::{Filters, InvalidFilters};
+
+use super::Kind;
 
 const KNOWN: &[&str] = &[
     "config",
@@ -29,8 +31,8 @@ pub struct Selection(Filters);
 
 impl Selection {
     /// Reads the filters of a request.
-    pub fn of(filters: Filters) -> Result<Self, InvalidFilter> {
-        filters.expect(KNOWN)?;
+    pub fn of(filters: Filters) -> Result<Self, InvalidFilters> {
+        filters.accept(KNOWN)?;
         Ok(Self(filters))
     }
 
@@ -40,10 +42,9 @@ impl Selection {
         if filters.is_empty() {
             return true;
         }
-        let labels = &event.actor.attributes;
         filters.any("event", |wanted| action(wanted, &event.action))
-            && filters.exactly("type", event.kind.as_str())
-            && filters.exactly("scope", event.scope)
+            && filters.exact("type", &event.kind)
+            && filters.exact("scope", &event.scope)
             && self.wants_object("container", event)
             && self.wants_object("volume", event)
             && self.wants_object("network", event)
@@ -52,29 +53,29 @@ impl Selection {
                 .iter()
                 .all(|kind| !filters.contains(kind))
             && self.wants_image(event)
-            && filters.labels("label", |key| labels.get(key).map(String::as_str))
+            && filters.labels("label", &event.actor.attributes)
     }
 
     /// `container=web`: whatever carries that id or name, or begins with it.
     fn wants_object(&self, kind: &str, event: &Event) -> bool {
         let name = event.actor.attributes.get("name");
-        self.0.beginning(kind, &event.actor.id)
-            || name.is_some_and(|name| self.0.beginning(kind, name))
+        let begins = |text: &String| self.0.any(kind, |wanted| text.starts_with(wanted));
+        begins(&event.actor.id)
+            || name.is_some_and(begins)
             // A container's connecting to a network is told about the network, and names the container.
             || (kind == "container"
-                && event.kind == Kind::Network
-                && (event.actor.attributes.get("container"))
-                    .is_some_and(|id| self.0.beginning(kind, id)))
+                && event.kind == Kind::Network.as_str()
+                && (event.actor.attributes.get("container")).is_some_and(begins))
     }
 
     /// `image=nginx`: the image itself and its containers, with or without the tag.
     fn wants_image(&self, event: &Event) -> bool {
-        let name = match event.kind {
-            Kind::Image => event.actor.attributes.get("name"),
-            Kind::Container | Kind::Network | Kind::Volume | Kind::Builder | Kind::Daemon => {
-                event.actor.attributes.get("image")
-            }
+        let attribute = if event.kind == Kind::Image.as_str() {
+            "name"
+        } else {
+            "image"
         };
+        let name = event.actor.attributes.get(attribute);
         let names = [Some(event.actor.id.as_str()), name.map(String::as_str)];
         self.0.any("image", |wanted| {
             (names.iter().flatten()).any(|name| *name == wanted || without_tag(name) == wanted)
@@ -99,25 +100,25 @@ fn without_tag(reference: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use jiff::Timestamp;
+    use model::api::Labels;
+    use model::api::event::Event;
+    use model::api::filter::Filters;
 
-    use model::time::Timestamp;
-
-    use super::super::{Event, Kind};
+    use super::super::Kind;
     use super::{Selection, without_tag};
-    use crate::filter::Filters;
 
     fn event(kind: Kind, action: &str, id: &str, attributes: &[(&str, &str)]) -> Event {
-        let attributes: BTreeMap<_, _> = attributes
+        let attributes: Labels = attributes
             .iter()
             .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
             .collect();
-        Event::new(kind, action, id, attributes, Timestamp::default())
+        super::super::event(kind, action, id, attributes, Timestamp::UNIX_EPOCH)
     }
 
     #[track_caller]
     fn check(filters: &str, event: &Event, expect: bool) {
-        let filters = Filters::parse(Some(filters)).unwrap();
+        let filters = Filters::parse(filters).unwrap();
         assert_eq!(Selection::of(filters).unwrap().wants(event), expect);
     }
 
@@ -158,7 +159,7 @@ mod tests {
         check(r#"{"network":["lab"]}"#, &connect, true);
         check(r#"{"container":["c0ffee"]}"#, &connect, true);
 
-        assert!(Selection::of(Filters::parse(Some(r#"{"x":["y"]}"#)).unwrap()).is_err());
+        assert!(Selection::of(Filters::parse(r#"{"x":["y"]}"#).unwrap()).is_err());
     }
 
     #[test]

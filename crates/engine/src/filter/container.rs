@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
+use model::api::filter::{Filters, InvalidFilters};
 use model::port::{Port, Protocol};
 
-use super::{Filters, InvalidFilter, Patterns, invalid};
+use super::{Patterns, beginning, invalid, single};
 
 const KNOWN: &[&str] = &[
     "ancestor",
@@ -70,8 +72,8 @@ pub struct ContainerFacts<'a> {
     pub exit_code: Option<i64>,
     /// The id of its image.
     pub image_id: &'a str,
-    /// When it was made, in nanoseconds since 1970.
-    pub created_nanos: u64,
+    /// When it was made.
+    pub created: Timestamp,
     /// Names, sources and destinations of its mounts, in any order.
     pub mounts: Vec<&'a str>,
     /// Names and ids of its networks, in any order.
@@ -86,15 +88,15 @@ pub struct Context {
     /// The ids of the images that `ancestor` names and of all that are built on them.
     pub ancestors: BTreeSet<String>,
     /// When the container that `before` names was made.
-    pub before_nanos: Option<u64>,
+    pub before: Option<Timestamp>,
     /// When the container that `since` names was made.
-    pub since_nanos: Option<u64>,
+    pub since: Option<Timestamp>,
 }
 
 impl ContainerFilter {
     /// Reads the filters of a request.
-    pub fn of(filters: Filters) -> Result<Self, InvalidFilter> {
-        filters.expect(KNOWN)?;
+    pub fn of(filters: Filters) -> Result<Self, InvalidFilters> {
+        filters.accept(KNOWN)?;
         one_of(&filters, "status", STATES)?;
         one_of(&filters, "health", HEALTH)?;
         let exited = filters
@@ -104,7 +106,7 @@ impl ContainerFilter {
         Ok(Self {
             names: Patterns::of(&filters, "name")?,
             exited,
-            tasks: filters.truth("is-task")?,
+            tasks: filters.flag("is-task")?,
             ports: PortFilter {
                 given: filters.contains("publish") || filters.contains("expose"),
                 published: ports(&filters, "publish")?,
@@ -125,13 +127,13 @@ impl ContainerFilter {
     }
 
     /// The container that all shown ones are older than.
-    pub fn before(&self) -> Result<Option<&str>, InvalidFilter> {
-        self.filters.single("before")
+    pub fn before(&self) -> Result<Option<&str>, InvalidFilters> {
+        single(&self.filters, "before")
     }
 
     /// The container that all shown ones are younger than.
-    pub fn since(&self) -> Result<Option<&str>, InvalidFilter> {
-        self.filters.single("since")
+    pub fn since(&self) -> Result<Option<&str>, InvalidFilters> {
+        single(&self.filters, "since")
     }
 
     /// Whether nothing is filtered.
@@ -151,16 +153,16 @@ impl ContainerFilter {
         } else {
             facts.health
         };
-        filters.beginning("id", facts.id)
+        beginning(filters, "id", facts.id)
             && (self.names.matches(name) || self.names.matches(&format!("/{name}")))
-            && filters.exactly("status", facts.state)
-            && filters.exactly("health", health)
+            && filters.exact("status", facts.state)
+            && filters.exact("health", health)
             && (self.exited.is_empty()
                 || facts.exit_code.is_some_and(|code| self.exited.contains(&code)))
-            && filters.labels("label", |key| facts.labels.get(key).map(String::as_str))
+            && filters.labels("label", facts.labels)
             && (!filters.contains("ancestor") || context.ancestors.contains(facts.image_id))
-            && (context.before_nanos).is_none_or(|before| facts.created_nanos < before)
-            && (context.since_nanos).is_none_or(|since| facts.created_nanos > since)
+            && context.before.is_none_or(|before| facts.created < before)
+            && context.since.is_none_or(|since| facts.created > since)
             && filters.any("volume", |wanted| facts.mounts.contains(&wanted))
             && filters.any("network", |wanted| network(wanted, &facts.networks))
             // No container here belongs to a swarm's task.
@@ -192,7 +194,7 @@ fn network(wanted: &str, networks: &[&str]) -> bool {
     })
 }
 
-fn one_of(filters: &Filters, name: &str, known: &[&str]) -> Result<(), InvalidFilter> {
+fn one_of(filters: &Filters, name: &str, known: &[&str]) -> Result<(), InvalidFilters> {
     match filters.values(name).find(|value| !known.contains(value)) {
         Some(value) => Err(invalid(name, value)),
         None => Ok(()),
@@ -200,7 +202,7 @@ fn one_of(filters: &Filters, name: &str, known: &[&str]) -> Result<(), InvalidFi
 }
 
 /// `80`, `80/udp`, `80-90/tcp`.
-fn ports(filters: &Filters, name: &str) -> Result<Vec<(Protocol, u16, u16)>, InvalidFilter> {
+fn ports(filters: &Filters, name: &str) -> Result<Vec<(Protocol, u16, u16)>, InvalidFilters> {
     filters
         .values(name)
         .map(|value| {
@@ -218,14 +220,16 @@ fn ports(filters: &Filters, name: &str) -> Result<Vec<(Protocol, u16, u16)>, Inv
 mod tests {
     use std::collections::BTreeMap;
 
+    use jiff::Timestamp;
     use model::port::{Port, Protocol};
 
     use super::{ContainerFacts, ContainerFilter, Context};
-    use crate::filter::Filters;
+    use model::api::filter::Filters;
 
     #[track_caller]
     fn check(filters: &str, expect: bool) {
         let labels = BTreeMap::from([("tier".to_owned(), "front".to_owned())]);
+        let moment = Timestamp::from_second(10).unwrap();
         let network_id = "ab".repeat(32);
         let facts = ContainerFacts {
             id: "c0ffee01",
@@ -235,7 +239,7 @@ mod tests {
             health: "",
             exit_code: Some(3),
             image_id: "sha256:1",
-            created_nanos: 10,
+            created: moment,
             mounts: vec!["data", "/var/lib/data"],
             networks: vec!["lab", &network_id],
             ports: vec![(
@@ -248,17 +252,17 @@ mod tests {
         };
         let context = Context {
             ancestors: ["sha256:1".to_owned()].into(),
-            before_nanos: None,
-            since_nanos: None,
+            before: None,
+            since: None,
         };
-        let filter = ContainerFilter::of(Filters::parse(Some(filters)).unwrap()).unwrap();
+        let filter = ContainerFilter::of(Filters::parse(filters).unwrap()).unwrap();
         assert_eq!(filter.wants(&facts, &context), expect, "{filters}");
         let young = Context {
-            since_nanos: Some(10),
+            since: Some(moment),
             ..context.clone()
         };
         let old = Context {
-            before_nanos: Some(10),
+            before: Some(moment),
             ..context
         };
         if !filter.is_empty() {
@@ -303,7 +307,7 @@ mod tests {
             (r#"{"publish":["9-8"]}"#, "invalid filter 'publish=9-8'"),
             (r#"{"nome":["x"]}"#, "invalid filter 'nome'"),
         ] {
-            let error = ContainerFilter::of(Filters::parse(Some(filters)).unwrap()).unwrap_err();
+            let error = ContainerFilter::of(Filters::parse(filters).unwrap()).unwrap_err();
             assert_eq!(error.to_string(), text);
         }
     }

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use model::time::Timestamp;
+use jiff::Timestamp;
 
-use super::{Filters, InvalidFilter, invalid};
-use crate::moment;
+use model::api::filter::{Filters, InvalidFilters};
+
+use super::{moment_of, single};
 
 const KNOWN: &[&str] = &["before", "dangling", "label", "reference", "since", "until"];
 
@@ -39,27 +40,24 @@ pub struct Context {
 
 impl ImageFilter {
     /// Reads the filters of a request; `until` may be a time ago.
-    pub fn of(filters: Filters, now: Timestamp) -> Result<Self, InvalidFilter> {
-        filters.expect(KNOWN)?;
-        let until = match filters.single("until")? {
-            Some(value) => Some(moment::ago(value, now).ok_or_else(|| invalid("until", value))?),
-            None => None,
-        };
+    pub fn of(filters: Filters, now: Timestamp) -> Result<Self, InvalidFilters> {
+        filters.accept(KNOWN)?;
+        let until = moment_of(&filters, "until", now)?;
         Ok(Self {
-            dangling: filters.truth("dangling")?,
+            dangling: filters.flag("dangling")?,
             until,
             filters,
         })
     }
 
     /// The image that all shown ones are older than.
-    pub fn before(&self) -> Result<Option<&str>, InvalidFilter> {
-        self.filters.single("before")
+    pub fn before(&self) -> Result<Option<&str>, InvalidFilters> {
+        single(&self.filters, "before")
     }
 
     /// The image that all shown ones are younger than.
-    pub fn since(&self) -> Result<Option<&str>, InvalidFilter> {
-        self.filters.single("since")
+    pub fn since(&self) -> Result<Option<&str>, InvalidFilters> {
+        single(&self.filters, "since")
     }
 
     /// Whether this image is wanted, its references apart.
@@ -68,7 +66,7 @@ impl ImageFilter {
             && self.until.is_none_or(|until| facts.created < until)
             && context.before.is_none_or(|before| facts.created < before)
             && context.since.is_none_or(|since| facts.created > since)
-            && (self.filters).labels("label", |key| facts.labels.get(key).map(String::as_str))
+            && self.filters.labels("label", facts.labels)
     }
 
     /// Whether only images with certain references are wanted.
@@ -159,14 +157,14 @@ fn matches_one(pattern: &[char], character: char) -> Option<&[char]> {
 mod tests {
     use std::collections::BTreeMap;
 
-    use model::time::Timestamp;
+    use jiff::Timestamp;
 
     use super::{Context, ImageFacts, ImageFilter, path_matches};
-    use crate::filter::Filters;
+    use model::api::filter::Filters;
 
     fn filter(text: &str) -> ImageFilter {
-        let now = Timestamp::from_millis(10_000_000);
-        ImageFilter::of(Filters::parse(Some(text)).unwrap(), now).unwrap()
+        let now = Timestamp::from_second(10_000).unwrap();
+        ImageFilter::of(Filters::parse(text).unwrap(), now).unwrap()
     }
 
     #[track_caller]
@@ -174,7 +172,7 @@ mod tests {
         let labels = BTreeMap::from([("a".to_owned(), "b".to_owned())]);
         let facts = ImageFacts {
             labels: &labels,
-            created: Timestamp::from_millis(5_000_000),
+            created: Timestamp::from_second(5_000).unwrap(),
             dangling: true,
         };
         assert_eq!(

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{Filters, InvalidFilter, Patterns, invalid};
+use model::api::filter::{Filters, InvalidFilters};
+
+use super::{Patterns, beginning, invalid};
 
 const KNOWN: &[&str] = &["dangling", "driver", "id", "label", "name", "scope", "type"];
 
@@ -33,8 +35,8 @@ pub struct NetworkFacts<'a> {
 
 impl NetworkFilter {
     /// Reads the filters of a request.
-    pub fn of(filters: Filters) -> Result<Self, InvalidFilter> {
-        filters.expect(KNOWN)?;
+    pub fn of(filters: Filters) -> Result<Self, InvalidFilters> {
+        filters.accept(KNOWN)?;
         if let Some(kind) = filters
             .values("type")
             .find(|kind| !matches!(*kind, "custom" | "builtin"))
@@ -43,7 +45,7 @@ impl NetworkFilter {
         }
         Ok(Self {
             names: Patterns::of(&filters, "name")?,
-            dangling: filters.truth("dangling")?,
+            dangling: filters.flag("dangling")?,
             filters,
         })
     }
@@ -56,12 +58,12 @@ impl NetworkFilter {
         } else {
             "custom"
         };
-        filters.beginning("id", facts.id)
+        beginning(filters, "id", facts.id)
             && self.names.matches(facts.name)
-            && filters.exactly("driver", facts.driver)
-            && filters.exactly("scope", "local")
-            && filters.exactly("type", kind)
-            && filters.labels("label", |key| facts.labels.get(key).map(String::as_str))
+            && filters.exact("driver", facts.driver)
+            && filters.exact("scope", "local")
+            && filters.exact("type", kind)
+            && filters.labels("label", facts.labels)
             && self
                 .dangling
                 .is_none_or(|wanted| wanted == (!facts.in_use && !facts.predefined))
@@ -73,7 +75,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::{NetworkFacts, NetworkFilter};
-    use crate::filter::Filters;
+    use model::api::filter::Filters;
 
     #[track_caller]
     fn check(filters: &str, expect: bool) {
@@ -86,7 +88,7 @@ mod tests {
             predefined: false,
             in_use: false,
         };
-        let filter = NetworkFilter::of(Filters::parse(Some(filters)).unwrap()).unwrap();
+        let filter = NetworkFilter::of(Filters::parse(filters).unwrap()).unwrap();
         assert_eq!(filter.wants(&facts), expect, "{filters}");
     }
 
@@ -103,6 +105,6 @@ mod tests {
         check(r#"{"scope":["swarm"]}"#, false);
         check(r#"{"dangling":["true"]}"#, true);
         check(r#"{"label":["a=b"]}"#, true);
-        assert!(NetworkFilter::of(Filters::parse(Some(r#"{"type":["x"]}"#)).unwrap()).is_err());
+        assert!(NetworkFilter::of(Filters::parse(r#"{"type":["x"]}"#).unwrap()).is_err());
     }
 }

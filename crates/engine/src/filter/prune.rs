@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use model::time::Timestamp;
+use jiff::Timestamp;
 
-use super::{Filters, InvalidFilter, invalid};
-use crate::moment;
+use model::api::filter::{Filters, InvalidFilters};
+
+use super::moment_of;
 
 /// Which kind of object is pruned; each knows other filters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,30 +32,26 @@ pub struct PruneFilter {
 
 impl PruneFilter {
     /// Reads the filters of a request; `until` may be a time ago.
-    pub fn of(filters: Filters, pruned: Pruned, now: Timestamp) -> Result<Self, InvalidFilter> {
-        filters.expect(match pruned {
+    pub fn of(filters: Filters, pruned: Pruned, now: Timestamp) -> Result<Self, InvalidFilters> {
+        filters.accept(match pruned {
             Pruned::Containers | Pruned::Networks => &["label", "label!", "until"],
             Pruned::Images => &["dangling", "label", "label!", "until"],
             Pruned::Volumes => &["all", "label", "label!"],
         })?;
-        let until = match filters.single("until")? {
-            Some(value) => Some(moment::ago(value, now).ok_or_else(|| invalid("until", value))?),
-            None => None,
-        };
+        let until = moment_of(&filters, "until", now)?;
         Ok(Self {
             until,
-            dangling: filters.truth("dangling")?,
-            all: filters.truth("all")?,
+            dangling: filters.flag("dangling")?,
+            all: filters.flag("all")?,
             filters,
         })
     }
 
     /// Whether an object with these labels, made then, may go.
     pub fn wants(&self, labels: &BTreeMap<String, String>, created: Timestamp) -> bool {
-        let value_of = |key: &str| labels.get(key).map(String::as_str);
         self.until.is_none_or(|until| created < until)
-            && self.filters.labels("label", value_of)
-            && !self.filters.any_label("label!", value_of)
+            && self.filters.labels("label", labels)
+            && self.filters.without_labels("label!", labels)
     }
 
     /// Whether only images without a tag may go, unless asked otherwise.
@@ -72,17 +69,17 @@ impl PruneFilter {
 mod tests {
     use std::collections::BTreeMap;
 
-    use model::time::Timestamp;
+    use jiff::Timestamp;
 
     use super::{PruneFilter, Pruned};
-    use crate::filter::Filters;
+    use model::api::filter::Filters;
 
     #[track_caller]
     fn check(filters: &str, expect: bool) {
         let labels = BTreeMap::from([("keep".to_owned(), String::new())]);
-        let now = Timestamp::from_millis(7_200_000);
-        let created = Timestamp::from_millis(3_000_000);
-        let filters_parsed = Filters::parse(Some(filters)).unwrap();
+        let now = Timestamp::from_second(7_200).unwrap();
+        let created = Timestamp::from_second(3_000).unwrap();
+        let filters_parsed = Filters::parse(filters).unwrap();
         let filter = PruneFilter::of(filters_parsed, Pruned::Containers, now).unwrap();
         assert_eq!(filter.wants(&labels, created), expect, "{filters}");
     }
@@ -96,7 +93,7 @@ mod tests {
         check(r#"{"until":["1h"]}"#, true);
         check(r#"{"until":["90m"]}"#, false);
         check(r#"{"until":["3000"]}"#, false);
-        let filters = Filters::parse(Some(r#"{"until":["1h"]}"#)).unwrap();
-        assert!(PruneFilter::of(filters, Pruned::Volumes, Timestamp::default()).is_err());
+        let filters = Filters::parse(r#"{"until":["1h"]}"#).unwrap();
+        assert!(PruneFilter::of(filters, Pruned::Volumes, Timestamp::UNIX_EPOCH).is_err());
     }
 }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{Filters, InvalidFilter, Patterns};
+use model::api::filter::{Filters, InvalidFilters};
+
+use super::Patterns;
 
 const KNOWN: &[&str] = &["dangling", "driver", "label", "name"];
 
@@ -16,11 +18,11 @@ pub struct VolumeFilter {
 
 impl VolumeFilter {
     /// Reads the filters of a request.
-    pub fn of(filters: Filters) -> Result<Self, InvalidFilter> {
-        filters.expect(KNOWN)?;
+    pub fn of(filters: Filters) -> Result<Self, InvalidFilters> {
+        filters.accept(KNOWN)?;
         Ok(Self {
             names: Patterns::of(&filters, "name")?,
-            dangling: filters.truth("dangling")?,
+            dangling: filters.flag("dangling")?,
             filters,
         })
     }
@@ -34,8 +36,8 @@ impl VolumeFilter {
         in_use: bool,
     ) -> bool {
         self.names.matches(name)
-            && self.filters.exactly("driver", driver)
-            && (self.filters).labels("label", |key| labels.get(key).map(String::as_str))
+            && self.filters.exact("driver", driver)
+            && self.filters.labels("label", labels)
             && self.dangling.is_none_or(|wanted| wanted != in_use)
     }
 }
@@ -45,12 +47,12 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::VolumeFilter;
-    use crate::filter::Filters;
+    use model::api::filter::Filters;
 
     #[track_caller]
     fn check(filters: &str, expect: bool) {
         let labels = BTreeMap::from([("a".to_owned(), "b".to_owned())]);
-        let filter = VolumeFilter::of(Filters::parse(Some(filters)).unwrap()).unwrap();
+        let filter = VolumeFilter::of(Filters::parse(filters).unwrap()).unwrap();
         assert_eq!(
             filter.wants("data", "local", &labels, false),
             expect,
