@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{command::run, docker_engine::DockerEngine, dockercoins::repository};
+use crate::{command::run, dockercoins::repository, engine::Engine};
 
 /// Making one takes a second or two, and on a busy computer several may wait for each other's.
 const LIMIT: Duration = Duration::from_mins(2);
@@ -26,7 +26,7 @@ pub fn archive(name: &str) -> PathBuf {
 
 /// Makes the image `redis:latest` in `engine` from Debian's `redis-server`. It behaves as the official image
 /// does in what Dockercoins needs: listening on 6379 on every address, with no password.
-pub fn redis(engine: &DockerEngine) {
+pub fn redis(engine: &impl Engine) {
     let archive = archive("redis");
     let archive = archive.to_str().expect("the repository has a plain name");
     engine.docker(&["load", "--input", archive]);

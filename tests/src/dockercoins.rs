@@ -12,7 +12,7 @@ use std::{
 
 use crate::{
     command::run,
-    docker_engine::DockerEngine,
+    engine::Engine,
     sandbox::Sandbox,
     waiting::{wait_for, watch_for},
 };
@@ -89,7 +89,7 @@ pub fn copy_folder(target: &Path) {
 }
 
 /// `tools/images` on a copy of the repository's folder, against `engine`, with `docker` as the client.
-pub fn images_command(engine: &DockerEngine, folder: &Path, docker: &Path) -> Command {
+pub fn images_command(engine: &impl Engine, folder: &Path, docker: &Path) -> Command {
     let mut command = engine.client(repository().join("tools/images"));
     command
         .env("DOCKERCOINS_BIN", program())
@@ -101,7 +101,7 @@ pub fn images_command(engine: &DockerEngine, folder: &Path, docker: &Path) -> Co
 /// Copies the folder into the sandbox of `engine`, under the name `dockercoins`, and makes all images. Returns
 /// the folder, where `docker-compose up` works.
 #[track_caller]
-pub fn make_images(engine: &DockerEngine) -> PathBuf {
+pub fn make_images(engine: &impl Engine) -> PathBuf {
     let folder = engine.sandbox().folder().join("dockercoins");
     copy_folder(&folder);
     let docker = crate::command::installed("docker", "docker.io");

@@ -22,6 +22,8 @@ pub mod command;
 pub mod debian_image;
 pub mod docker_engine;
 pub mod dockercoins;
+pub mod engine;
+pub mod essaim_engine;
 pub mod form;
 pub mod http;
 pub mod leftovers;

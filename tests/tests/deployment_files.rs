@@ -16,8 +16,8 @@ use std::{
 
 use blackbox::{
     command::{Answer, installed, run},
-    docker_engine::docker_clients,
     dockercoins::{copy_folder, repository},
+    engine::docker_clients,
     leftovers::fresh_name,
 };
 

@@ -20,8 +20,9 @@ use std::{
 use blackbox::{
     command::{installed, run},
     debian_image,
-    docker_engine::{CLIENT_LIMIT, DockerEngine},
+    docker_engine::DockerEngine,
     dockercoins::{make_images, next_change, rate, read},
+    engine::{CLIENT_LIMIT, Engine as _},
     form::Form,
     waiting::{wait_for, wait_until},
 };

@@ -11,8 +11,9 @@ use std::{fs, path::Path, time::Duration};
 use blackbox::{
     command::{Answer, installed, run},
     debian_image,
-    docker_engine::{CLIENT_LIMIT, DockerEngine, docker_clients},
+    docker_engine::DockerEngine,
     dockercoins::{IMAGES, copy_folder, images_command, make_images, repository},
+    engine::{CLIENT_LIMIT, Engine as _, docker_clients},
     waiting::wait_for,
 };
 

@@ -19,6 +19,7 @@ use blackbox::{
     command::installed,
     debian_image,
     docker_engine::DockerEngine,
+    engine::Engine as _,
     leftovers,
     waiting::{wait_for, wait_until},
 };

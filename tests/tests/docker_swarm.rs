@@ -16,8 +16,9 @@ use std::{
 use blackbox::{
     command::{installed, run},
     debian_image,
-    docker_engine::{CLIENT_LIMIT, DockerEngine},
+    docker_engine::DockerEngine,
     dockercoins::{first_column, make_images, rate},
+    engine::{CLIENT_LIMIT, Engine as _},
     form::Form,
     sandbox::Sandbox,
     switch::Switch,

@@ -5,8 +5,8 @@
 //! up; those come from the callers.
 
 pub mod api;
-pub mod hex_id;
 pub mod digest;
+pub mod hex_id;
 pub mod id;
 pub mod name;
 pub mod platform;

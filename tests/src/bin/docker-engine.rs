@@ -8,7 +8,7 @@
 
 use std::io::{Read, Write};
 
-use blackbox::docker_engine::DockerEngine;
+use blackbox::{docker_engine::DockerEngine, engine::Engine as _};
 
 fn main() -> std::io::Result<()> {
     let engine = DockerEngine::alone();
