@@ -1,1 +1,3 @@
 //! Content store, layers, snapshots, registry client and server, Dockerfiles.
+
+pub mod dockerfile;
