@@ -18,6 +18,7 @@ lab: ## Build Dockercoins and run it on this computer; ARGS="--workers 10 --rng 
 	cargo build --release -p dockercoins
 	@exec "$(PROGRAM)" up $(ARGS)
 
+comma := ,
 # A Docker Engine runs as root; all other tests run as anybody.
 WITHOUT_ROOT = $(if $(filter 0,$(shell id -u)),,-E 'not package(blackbox)')
 
@@ -35,6 +36,7 @@ test: ## Check formatting, lints, documentation and all tests
 bench: ## Print the figures: rates, latencies, sizes; FORM=short for a quick look
 	@tools/setup test
 	cargo bench -p dockercoins --bench figures
+	$(if $(WITHOUT_ROOT),@echo "Left out$(comma) since it needs root: the engine beside Docker",cargo build --release -p essaim -p dockercoins && cargo bench -p blackbox --bench engine)
 	cargo run --release -p sim -- bench $(if $(filter short,$(FORM)),--small)
 
 .PHONY: sim

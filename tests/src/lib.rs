@@ -18,6 +18,7 @@
     reason = "every failure of a harness ends the test that uses it, with a message"
 )]
 
+pub mod api;
 pub mod command;
 pub mod debian_image;
 pub mod docker_engine;
