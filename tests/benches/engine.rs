@@ -230,7 +230,7 @@ fn idle(docker: &DockerEngine, essaim: &EssaimEngine) {
 
 /// The PSS of all that an engine runs in its sandbox, less the containers' own processes, in MiB.
 fn memory(engine: &impl Engine) -> f64 {
-    let script = r#"
+    let script = r"
         for folder in /proc/[0-9]*; do
           name=$(cat $folder/comm 2>/dev/null) || continue
           case $name in
@@ -238,7 +238,7 @@ fn memory(engine: &impl Engine) -> f64 {
             *) case $(readlink $folder/exe) in *essaim*|*memfd*|*shim*) ;; *) continue ;; esac ;;
           esac
           sed -n 's/^Pss: *\([0-9]*\).*/\1/p' $folder/smaps_rollup 2>/dev/null
-        done"#;
+        done";
     let mut command = engine.sandbox().enter("bash");
     let sum = run(command.args(["-c", script]), Duration::from_secs(20)).success();
     let kib: f64 = sum
@@ -312,7 +312,7 @@ fn builds(rounds: usize, apis: &mut [Api; 2]) {
         .iter()
         .map(|it| context(it, folder.path()))
         .collect();
-    let mut build = |api: &mut Api, without_cache: bool| {
+    let build = |api: &mut Api, without_cache: bool| {
         let started = Instant::now();
         for (service, context) in SERVICES.iter().zip(&contexts) {
             let path = format!(
