@@ -10,11 +10,13 @@
 //!
 //! It must never speak HTTP, and never read or write a path of a container without `rootfs`.
 
+pub mod container;
 pub mod error;
 pub mod event;
 pub mod filter;
 pub mod logs;
 pub mod moment;
+pub mod resolve;
 pub mod settings;
 pub mod state;
 

@@ -1,0 +1,183 @@
+//! Attaching to a container's standard streams, before it starts or while it runs.
+
+use std::os::unix::net::UnixStream as StdStream;
+
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::UnixStream;
+
+use super::detach::Keys;
+
+/// How much is copied at a time.
+const PIECE: usize = 64 * 1024;
+
+/// A client that attached before the container started, and waits for it.
+#[derive(Debug)]
+pub(super) struct WaitingClient {
+    pub(super) stream: StdStream,
+    pub(super) stdin: bool,
+    pub(super) stdout: bool,
+    pub(super) stderr: bool,
+}
+
+/// The standard streams of a container, or of a further program in one, in a client's hands.
+#[derive(Debug)]
+pub struct Attached {
+    stream: UnixStream,
+    raw: bool,
+    keys: Option<Keys>,
+    input: bool,
+}
+
+impl Attached {
+    pub(super) fn new(stream: UnixStream, raw: bool, input: bool, keys: Option<Keys>) -> Self {
+        Self {
+            stream,
+            raw,
+            keys,
+            input,
+        }
+    }
+
+    /// Whether output comes as it is, because there is a terminal. Else it comes in Docker's frames.
+    pub fn is_raw(&self) -> bool {
+        self.raw
+    }
+
+    /// Copies between the streams and a client until the output ends, the client is gone, or the client detaches
+    /// by its keys. The end of the client's input ends the input only.
+    pub async fn serve<C>(self, client: C) -> std::io::Result<()>
+    where
+        C: AsyncRead + AsyncWrite,
+    {
+        let Self {
+            stream,
+            keys,
+            input,
+            ..
+        } = self;
+        let (from_client, to_client) = tokio::io::split(client);
+        let (from_container, to_container) = stream.into_split();
+        let output = copy_output(from_container, to_client);
+        let input = async {
+            if input {
+                copy_input(from_client, to_container, keys).await
+            } else {
+                // The writing half stays open: its end would look like the client going away.
+                let _to_container = to_container;
+                until_gone(from_client).await
+            }
+        };
+        tokio::pin!(output, input);
+        tokio::select! {
+            done = &mut output => done,
+            ended = &mut input => match ended {
+                Ok(Ended::Input) => output.await,
+                Ok(Ended::Detached) => Ok(()),
+                Err(error) => Err(error),
+            },
+        }
+    }
+}
+
+/// Why nothing more comes from a client.
+enum Ended {
+    /// It said that this was all; output goes on.
+    Input,
+    /// It pressed the keys to leave.
+    Detached,
+}
+
+async fn copy_output(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+) -> std::io::Result<()> {
+    let mut piece = vec![0; PIECE];
+    loop {
+        let length = from.read(&mut piece).await?;
+        if length == 0 {
+            return to.shutdown().await;
+        }
+        to.write_all(&piece[..length]).await?;
+        to.flush().await?;
+    }
+}
+
+async fn copy_input(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    mut keys: Option<Keys>,
+) -> std::io::Result<Ended> {
+    let mut piece = vec![0; PIECE];
+    loop {
+        let length = from.read(&mut piece).await?;
+        if length == 0 {
+            // The container may have closed its side already.
+            drop(to.shutdown().await);
+            return Ok(Ended::Input);
+        }
+        match &mut keys {
+            None => {
+                if to.write_all(&piece[..length]).await.is_err() {
+                    return until_gone(from).await;
+                }
+            }
+            Some(keys) => {
+                let (pass, detached) = keys.scan(&piece[..length]);
+                if to.write_all(&pass).await.is_err() {
+                    return until_gone(from).await;
+                }
+                if detached {
+                    return Ok(Ended::Detached);
+                }
+            }
+        }
+    }
+}
+
+/// Reads what nobody wants until there is no more.
+async fn until_gone(mut from: impl AsyncRead + Unpin) -> std::io::Result<Ended> {
+    let mut piece = vec![0; 4096];
+    while from.read(&mut piece).await? != 0 {}
+    Ok(Ended::Input)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::UnixStream;
+
+    use super::Attached;
+    use crate::container::detach::Keys;
+
+    #[tokio::test]
+    async fn input_ends_and_output_goes_on() {
+        let (ours, mut container) = UnixStream::pair().unwrap();
+        let (mut client, server) = tokio::io::duplex(64);
+        let serving = tokio::spawn(Attached::new(ours, false, true, None).serve(server));
+        client.write_all(b"hello").await.unwrap();
+        client.shutdown().await.unwrap();
+        let mut input = Vec::new();
+        container.read_to_end(&mut input).await.unwrap();
+        assert_eq!(input, b"hello");
+        container.write_all(b"answer").await.unwrap();
+        drop(container);
+        let mut output = Vec::new();
+        client.read_to_end(&mut output).await.unwrap();
+        assert_eq!(output, b"answer");
+        serving.await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn the_keys_detach() {
+        let (ours, mut container) = UnixStream::pair().unwrap();
+        let (mut client, server) = tokio::io::duplex(64);
+        let keys = Keys::parse("ctrl-p,ctrl-q").unwrap();
+        let serving = tokio::spawn(Attached::new(ours, true, true, Some(keys)).serve(server));
+        client.write_all(b"a\x10").await.unwrap();
+        client.write_all(b"\x11b").await.unwrap();
+        serving.await.unwrap().unwrap();
+        let mut input = Vec::new();
+        container.read_to_end(&mut input).await.unwrap();
+        assert_eq!(input, b"a");
+    }
+}
