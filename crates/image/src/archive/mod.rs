@@ -1,0 +1,8 @@
+//! Images in archives: Docker's and OCI's forms in, both in one out; roots of containers in.
+
+mod import;
+mod load;
+mod save;
+
+pub use import::Import;
+pub use load::Loaded;

@@ -1,0 +1,3 @@
+//! Registries: the client that pulls and pushes, and a registry server.
+
+pub mod client;
