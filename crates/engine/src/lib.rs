@@ -16,17 +16,21 @@ pub mod event;
 pub mod filter;
 pub mod logs;
 pub mod moment;
+pub mod networks;
 pub mod resolve;
 pub mod settings;
 pub mod state;
+pub mod volumes;
 
 use std::fs::File;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::event::EventBus;
+use crate::networks::NetworkTable;
 use crate::settings::Settings;
 use crate::state::State;
+use crate::volumes::Volumes;
 
 /// The engine. Clones are handles to the same one.
 #[derive(Clone)]
@@ -39,6 +43,8 @@ struct Inner {
     settings: Settings,
     state: State,
     events: EventBus,
+    volumes: Volumes,
+    networks: NetworkTable,
     /// Held as long as the engine lives, so that no other uses its data root.
     _lock: File,
 }
@@ -52,11 +58,15 @@ impl Engine {
         make_directory(&settings.data_root, 0o710)?;
         make_directory(&settings.exec_root, 0o711)?;
         let lock = lock(&settings)?;
-        let (state, _loaded) = State::open(&settings.data_root.join("state.redb"))?;
+        let (state, loaded) = State::open(&settings.data_root.join("state.redb"))?;
+        let volumes = Volumes::open(settings.data_root.join("volumes"), &loaded)?;
+        let networks = NetworkTable::open(&state, &loaded)?;
         let inner = Inner {
             settings,
             state,
             events: EventBus::new(),
+            volumes,
+            networks,
             _lock: lock,
         };
         Ok(Self {
