@@ -14,12 +14,14 @@ pub mod container;
 pub mod error;
 pub mod event;
 pub mod filter;
+pub mod images;
 pub mod logs;
 pub mod moment;
 pub mod networks;
 pub mod resolve;
 pub mod settings;
 pub mod state;
+mod stream;
 pub mod volumes;
 
 use std::fs::File;
@@ -27,6 +29,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::event::EventBus;
+use crate::images::Images;
 use crate::networks::NetworkTable;
 use crate::settings::Settings;
 use crate::state::State;
@@ -43,6 +46,7 @@ struct Inner {
     settings: Settings,
     state: State,
     events: EventBus,
+    images: Images,
     volumes: Volumes,
     networks: NetworkTable,
     /// Held as long as the engine lives, so that no other uses its data root.
@@ -60,11 +64,13 @@ impl Engine {
         let lock = lock(&settings)?;
         let (state, loaded) = State::open(&settings.data_root.join("state.redb"))?;
         let volumes = Volumes::open(settings.data_root.join("volumes"), &loaded)?;
+        let images = Images::open(&settings)?;
         let networks = NetworkTable::open(&state, &loaded)?;
         let inner = Inner {
             settings,
             state,
             events: EventBus::new(),
+            images,
             volumes,
             networks,
             _lock: lock,

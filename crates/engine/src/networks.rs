@@ -1,7 +1,7 @@
 //! Networks as the API shows them: what is stored of each, what it is called, who is in it.
 //!
-//! The `network` crate makes and removes bridges and knows endpoints; it is opened when it is first needed, with
-//! everything that the state knows. Here are the names, labels and options, and the three networks that are
+//! The `network` crate makes and removes bridges and knows endpoints; it is opened when the containers that still
+//! run have been found again, and what needs it waits for that. Here are the names, labels and options, and the three networks that are
 //! always there: `bridge`, `host` and `none`.
 
 mod record;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 use model::api::Labels;
 use model::api::filter::Filters;
 use model::api::network::{Connect, Create, Created, Disconnect, Inspect, Pruned};
-use network::{AddressPlan, NewNetwork, Restored};
+use network::{AddressPlan, NewNetwork, Restored, RestoredContainer};
 
 use crate::Engine;
 use crate::error::{Error, Kind, Result};
@@ -27,30 +27,45 @@ pub use record::Record;
 pub use table::NetworkTable;
 
 impl Engine {
-    /// The networks beneath; opened the first time.
+    /// The networks beneath, once they are open.
     pub async fn networks(&self) -> Result<&network::Networks> {
+        let opened = self.inner.networks.opened.wait().await;
+        let opened = opened.as_ref();
+        opened.map_err(|reason| Error::internal(format!("open networks: {reason}")))
+    }
+
+    /// Opens the networks beneath, with the containers that still run. Everything else about networks waits for it.
+    pub(crate) async fn open_networks(&self, running: Vec<RestoredContainer>) -> Result<()> {
+        let opened = self.try_open_networks(running).await;
+        let outcome = match &opened {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Error::internal(error.to_string())),
+        };
+        let opened = opened.map_err(|error| error.to_string());
+        if self.inner.networks.opened.set(opened).is_err() {
+            return Err(Error::internal("networks are open already"));
+        }
+        outcome
+    }
+
+    async fn try_open_networks(
+        &self,
+        running: Vec<RestoredContainer>,
+    ) -> Result<network::Networks> {
         let table = &self.inner.networks;
-        table
-            .opened
-            .get_or_try_init(|| async {
-                let settings = table::settings(self.settings(), &table.default_id())?;
-                let restored = Restored {
-                    networks: table.bridges(),
-                    containers: self.connected_containers(),
-                };
-                let opened = network::Networks::open(settings, restored).await?;
-                // The default network's addresses are known only now.
-                let default = opened.list().into_iter().find(|network| network.is_default);
-                if let Some(default) = default {
-                    let record = table.resolve_default(default);
-                    if let Some(record) = record {
-                        let change = Change::put(Table::Networks, &record.id, &*record)?;
-                        self.state().commit(vec![change]).await?;
-                    }
-                }
-                Ok(opened)
-            })
-            .await
+        let settings = table::settings(self.settings(), &table.default_id())?;
+        let restored = Restored {
+            networks: table.bridges(),
+            containers: running,
+        };
+        let opened = network::Networks::open(settings, restored).await?;
+        // The default network's addresses are known only now.
+        let default = opened.list().into_iter().find(|network| network.is_default);
+        if let Some(record) = default.and_then(|default| table.resolve_default(default)) {
+            let change = Change::put(Table::Networks, &record.id, &*record)?;
+            self.state().commit_soon(vec![change]);
+        }
+        Ok(opened)
     }
 
     /// The network of this name, id, or beginning of an id.
@@ -60,7 +75,7 @@ impl Engine {
 
     /// The bridge network of this name, id, or beginning of an id, to attach a container to.
     pub async fn find_network(&self, wanted: &str) -> Result<network::Network> {
-        // The default one is made when the networks are opened.
+        // What the default one came to is known only then.
         self.networks().await?;
         let record = self.find_network_record(wanted)?;
         record.bridge.clone().ok_or_else(|| {
@@ -230,10 +245,12 @@ impl Engine {
         }
     }
 
-    /// The endpoints in a network; none as long as nobody needed networks.
+    /// The endpoints in a network; none as long as the networks are not open.
     fn endpoints_in(&self, id: &str) -> Vec<network::Endpoint> {
-        let opened = self.inner.networks.opened.get();
-        opened.map_or_else(Vec::new, |networks| networks.endpoints(id))
+        match self.inner.networks.opened.get() {
+            Some(Ok(networks)) => networks.endpoints(id),
+            Some(Err(_)) | None => Vec::new(),
+        }
     }
 }
 

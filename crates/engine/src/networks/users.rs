@@ -1,16 +1,9 @@
 //! Which containers are in which networks.
 
-use network::RestoredContainer;
-
 use super::Record;
 use crate::Engine;
 
 impl Engine {
-    /// The containers that are connected and run, for the crate beneath to take up again.
-    pub(super) fn connected_containers(&self) -> Vec<RestoredContainer> {
-        Vec::new()
-    }
-
     /// Whether a container is in the network, running or not.
     pub(super) fn is_network_used(&self, _record: &Record) -> bool {
         false
