@@ -54,3 +54,80 @@ pub struct Endpoint {
     /// Which network the default route goes through: the highest, then the first by name.
     pub gateway_priority: i64,
 }
+
+/// The endpoint that the default route goes through, and published ports to: that of the highest priority, among
+/// equals of the network that is first by name; never one without a gateway.
+///
+/// Takes each endpoint with its network's name.
+pub(crate) fn gateway_endpoint<'a>(
+    endpoints: impl IntoIterator<Item = (&'a Endpoint, &'a str)>,
+) -> Option<&'a Endpoint> {
+    endpoints
+        .into_iter()
+        .filter(|(endpoint, _)| endpoint.gateway.is_some())
+        .min_by_key(|(endpoint, name)| (std::cmp::Reverse(endpoint.gateway_priority), *name))
+        .map(|(endpoint, _)| endpoint)
+}
+
+/// The first of `eth0`, `eth1`, … that no endpoint has.
+pub(crate) fn free_interface<'a>(endpoints: impl Iterator<Item = &'a Endpoint> + Clone) -> String {
+    let taken = |name: &str| endpoints.clone().any(|endpoint| endpoint.interface == name);
+    (0..=u32::MAX)
+        .map(|number| format!("eth{number}"))
+        .find(|name| !taken(name))
+        .expect("there are more numbers than endpoints")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::{Endpoint, free_interface, gateway_endpoint};
+    use crate::MacAddress;
+
+    fn endpoint(interface: &str, priority: i64, internal: bool) -> Endpoint {
+        let address = Ipv4Addr::new(172, 17, 0, 2);
+        Endpoint {
+            id: "e".repeat(64),
+            container: "c".repeat(64),
+            network: "n".repeat(64),
+            interface: interface.to_owned(),
+            host_interface: "veth0".to_owned(),
+            address,
+            prefix_length: 16,
+            gateway: (!internal).then_some(Ipv4Addr::new(172, 17, 0, 1)),
+            mac: MacAddress::for_address(address),
+            names: Vec::new(),
+            gateway_priority: priority,
+        }
+    }
+
+    #[test]
+    fn the_default_route_goes_by_priority_then_by_name() {
+        let (one, two, three) = (
+            endpoint("eth0", 0, false),
+            endpoint("eth1", 0, false),
+            endpoint("eth2", 5, true),
+        );
+        let chosen = |endpoints: &[(&Endpoint, &str)]| {
+            gateway_endpoint(endpoints.iter().copied()).map(|endpoint| endpoint.interface.clone())
+        };
+        assert_eq!(
+            chosen(&[(&one, "b"), (&two, "a"), (&three, "0")]).as_deref(),
+            Some("eth1")
+        );
+        let first = endpoint("eth3", 1, false);
+        assert_eq!(
+            chosen(&[(&one, "b"), (&two, "a"), (&first, "z")]).as_deref(),
+            Some("eth3")
+        );
+        assert_eq!(chosen(&[(&three, "a")]), None);
+    }
+
+    #[test]
+    fn interfaces_take_the_first_free_number() {
+        let endpoints = [endpoint("eth0", 0, false), endpoint("eth2", 0, false)];
+        assert_eq!(free_interface(endpoints.iter()), "eth1");
+        assert_eq!(free_interface([].iter()), "eth0");
+    }
+}

@@ -12,9 +12,6 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Not there yet.
-    #[error("not there yet")]
-    NotYet,
     /// The network is not known.
     #[error("network {id} not found")]
     NoSuchNetwork {
@@ -227,6 +224,18 @@ pub enum ErrorKind {
     Internal,
 }
 
+/// An error with all its causes, as one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
 impl Error {
     /// What kind of answer it is.
     pub const fn kind(&self) -> ErrorKind {
@@ -243,7 +252,7 @@ impl Error {
             | Self::PredefinedNetwork { .. }
             | Self::AddressInUse { .. } => ErrorKind::Forbidden,
             Self::BridgeTaken { .. } => ErrorKind::Conflict,
-            Self::NotYet | Self::UnsupportedProtocol { .. } => ErrorKind::NotImplemented,
+            Self::UnsupportedProtocol { .. } => ErrorKind::NotImplemented,
             Self::PoolsExhausted
             | Self::AddressesExhausted { .. }
             | Self::PortTaken { .. }

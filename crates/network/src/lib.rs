@@ -14,15 +14,24 @@
 //! This crate must never touch a rule, link or route that is not its own, never start a program on the path of a
 //! plain `run`, and never stay in a container's namespace: whatever enters one is a thread that ends.
 
+mod dns;
 mod endpoint;
 mod error;
+mod firewall;
+mod host;
+mod ipam;
 mod mac;
 mod namespace;
+mod netlink;
 mod network;
 mod networks;
+mod plan;
 mod port;
+mod reservation;
 mod resolv_conf;
 mod settings;
+mod state;
+mod sysctl;
 
 pub use endpoint::{Attach, Endpoint};
 pub use error::{Error, ErrorKind, Result};

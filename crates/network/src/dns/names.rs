@@ -1,0 +1,100 @@
+//! What a container can know: the names in its networks.
+
+use std::{
+    net::Ipv4Addr,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use super::answer::{Known, Subject};
+use crate::state::{EndpointState, State};
+
+/// What one container can know. It is looked up at each question, so that it is always true.
+#[derive(Debug)]
+pub(crate) struct Names {
+    state: Arc<Mutex<State>>,
+    container: String,
+    /// Several addresses of a name take turns at being the first.
+    turn: AtomicUsize,
+}
+
+impl Names {
+    pub(crate) fn new(state: Arc<Mutex<State>>, container: String) -> Self {
+        Self {
+            state,
+            container,
+            turn: AtomicUsize::new(0),
+        }
+    }
+
+    /// What is known about a subject, if it is one of ours.
+    pub(crate) fn find(&self, subject: &Subject) -> Option<Known> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match subject {
+            Subject::Address(address) => {
+                name_of(&state, &self.container, *address).map(Known::Name)
+            }
+            Subject::Name(name) => {
+                let mut addresses = addresses_of(&state, &self.container, name);
+                drop(state);
+                if addresses.is_empty() {
+                    return None;
+                }
+                let turn = self.turn.fetch_add(1, Ordering::Relaxed) % addresses.len();
+                addresses.rotate_left(turn);
+                Some(Known::Addresses(addresses))
+            }
+        }
+    }
+
+    /// Whether it may ask others: not if all its networks are internal, where nothing is to get out.
+    pub(crate) fn may_ask_others(&self) -> bool {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.gateway_of(&self.container).is_some()
+    }
+}
+
+/// The addresses that `container` finds under a name, or a name and its network's behind a dot.
+fn addresses_of(state: &State, container: &str, name: &str) -> Vec<Ipv4Addr> {
+    let Some(asking) = state.containers.get(container) else {
+        return Vec::new();
+    };
+    let mut found = Vec::new();
+    for network in asking.endpoints.keys() {
+        let Some(network_state) = state.networks.get(network) else {
+            continue;
+        };
+        let network_name = network_state.network.name.to_ascii_lowercase();
+        let short = name
+            .strip_suffix(&network_name)
+            .and_then(|name| name.strip_suffix('.'));
+        let named = |endpoint: &EndpointState| {
+            let names = &endpoint.endpoint.names;
+            endpoint.ready
+                && names.iter().any(|own| {
+                    let is = |name: &str| own.eq_ignore_ascii_case(name);
+                    is(name) || short.is_some_and(is)
+                })
+        };
+        let endpoints = state.endpoints_in(network).filter(|state| named(state));
+        found.extend(endpoints.map(|state| state.endpoint.address));
+    }
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+/// The name that `container` finds for an address.
+fn name_of(state: &State, container: &str, address: Ipv4Addr) -> Option<String> {
+    let asking = state.containers.get(container)?;
+    asking.endpoints.keys().find_map(|network| {
+        let found = state
+            .endpoints_in(network)
+            .find(|state| state.ready && state.endpoint.address == address)?;
+        let network = &state.networks.get(network)?.network.name;
+        let name = found.endpoint.names.first()?;
+        Some(format!("{name}.{network}"))
+    })
+}
