@@ -12,7 +12,7 @@ use model::platform::Platform;
 use serde::{Deserialize, Serialize};
 
 /// No configuration is longer; histories of hundreds of steps are well below.
-pub const MAX_CONFIG_BYTES: u64 = 8 * 1024 * 1024;
+pub(crate) const MAX_CONFIG_BYTES: u64 = 8 * 1024 * 1024;
 
 /// What an image is, apart from its layers' contents.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]

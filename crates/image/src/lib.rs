@@ -14,13 +14,17 @@
 //! knows containers: what must not be removed is held by whoever uses it ([`Store::hold`]).
 
 pub mod archive;
+mod compression;
 mod config;
 mod digest;
 pub mod dockerfile;
 mod error;
+mod manifest;
 mod progress;
+mod recipe;
 pub mod registry;
 pub mod store;
+mod unpack;
 
 pub use config::{Config, ConfigHistory, ConfigRootFs};
 pub use error::{Error, Result};

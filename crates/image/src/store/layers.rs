@@ -108,8 +108,8 @@ impl Store {
             let placed = changes.iter().any(
                 |change| matches!(change, Change::PutLayer(diff_id, _) if *diff_id == layer.diff_id),
             );
+            // What is not moved goes with the workspace it is in.
             if placed || self.has_layer(layer.diff_id) {
-                self.throw_away(&layer.directory)?;
                 continue;
             }
             let name = self.free_name()?;
@@ -128,20 +128,6 @@ impl Store {
             changes.push(Change::PutLayer(layer.diff_id, record));
         }
         Ok(changes)
-    }
-
-    /// A new path in `incoming`.
-    pub(crate) fn incoming(&self) -> Result<PathBuf> {
-        Ok(self.path("incoming", &random_name()?))
-    }
-
-    /// Removes what was being made in `incoming`.
-    pub(crate) fn throw_away(&self, path: &Path) -> Result<()> {
-        let Some(name) = path.file_name() else {
-            return Ok(());
-        };
-        let incoming = Root::open(self.inner.root.join("incoming"))?;
-        Ok(incoming.remove_all(name)?)
     }
 
     /// Removes what an end of the program left in `layers` and `recipes` without a record.
@@ -169,14 +155,13 @@ impl Store {
     /// Removes a layer's files. They are moved aside first, so that nothing half-removed is ever found at the
     /// name of a layer.
     pub(super) fn discard(&self, name: &str) -> Result<()> {
+        let workspace = self.workspace()?;
         for directory in ["layers", "recipes"] {
-            let aside = self.incoming()?;
-            match std::fs::rename(self.path(directory, name), &aside) {
-                Ok(()) => self.throw_away(&aside)?,
+            let from = self.path(directory, name);
+            match std::fs::rename(&from, workspace.path()?) {
+                Ok(()) => {}
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                Err(source) => {
-                    return Err(Error::file("remove", self.path(directory, name), source));
-                }
+                Err(source) => return Err(Error::file("remove", from, source)),
             }
         }
         Ok(())
@@ -199,7 +184,7 @@ fn move_to(from: &Path, to: &Path) -> Result<()> {
     std::fs::rename(from, to).map_err(|source| Error::file("move", from, source))
 }
 
-fn random_name() -> Result<String> {
+pub(super) fn random_name() -> Result<String> {
     const LETTERS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
     let mut bytes = [0; NAME_LENGTH];
     getrandom::fill(&mut bytes).map_err(|source| Error::Stream {

@@ -12,6 +12,7 @@
 //!
 //! Everything here blocks: async code calls it on threads for that.
 
+mod archives;
 mod commit;
 mod database;
 mod holds;
@@ -20,22 +21,27 @@ mod layers;
 mod names;
 mod remove;
 mod usage;
+mod workspace;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use jiff::Timestamp;
+use model::api::time;
 use model::digest::{DiffId, ImageId};
 use model::reference::Reference;
 
 use crate::config::Config;
 use crate::error::{Error, Result};
+pub(crate) use database::{ArchiveForm, RemoteBlob};
 use database::{Change, Database, ImageRecord};
 pub use holds::Hold;
 use index::Index;
 pub use layers::Layer;
+pub(crate) use layers::Prepared;
 pub use remove::{Activity, Pruned, Removal, Removed, User};
 pub use usage::Usage;
+pub(crate) use workspace::Workspace;
 
 /// Images on disk. Clones are handles of the same store.
 #[derive(Debug, Clone)]
@@ -69,6 +75,24 @@ pub struct Image {
     pub parent: Option<ImageId>,
     /// When it last got a name.
     pub tagged: Option<Timestamp>,
+}
+
+/// An image that is to be recorded.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct NewImage {
+    /// The bytes of its configuration.
+    pub(crate) config: Arc<[u8]>,
+    /// The image it was built from here.
+    pub(crate) parent: Option<ImageId>,
+    /// Names it gets, with tags or digests.
+    pub(crate) names: Vec<Reference>,
+}
+
+impl NewImage {
+    /// The digest of its configuration.
+    pub(crate) fn id(&self) -> ImageId {
+        ImageId(crate::digest::of(&self.config))
+    }
 }
 
 impl Image {
@@ -145,11 +169,17 @@ impl Store {
         let bytes = config
             .to_bytes()
             .map_err(|source| Error::InvalidConfig { source })?;
-        let record = ImageRecord {
+        let image = NewImage {
+            config: bytes.into(),
             parent,
-            tagged: None,
+            ..NewImage::default()
         };
-        self.record_image(bytes.into(), record, Vec::new())
+        let writing = self.writing();
+        let id = image.id();
+        let changes = self.changes_for(&image, &[])?;
+        self.commit(changes)?;
+        drop(writing);
+        self.expect(id)
     }
 
     /// Remembers that the step `key` of a build gave this image.
@@ -170,33 +200,81 @@ impl Store {
         self.commit(changes)
     }
 
-    /// Records an image by the bytes of its configuration, together with other changes.
-    pub(crate) fn record_image(
+    /// Records prepared layers and the images that need them, all or none of them; they are on disk when this
+    /// returns.
+    pub(crate) fn record(
         &self,
-        bytes: Arc<[u8]>,
-        record: ImageRecord,
-        mut changes: Vec<Change>,
-    ) -> Result<Arc<Image>> {
-        let id = ImageId(crate::digest::of(&bytes));
-        let _writing = self.writing();
-        let known = self.index().image(id);
-        if known.is_none() {
-            let config = Config::parse(&bytes).map_err(|source| Error::InvalidConfig { source })?;
-            if let Some(missing) = config
-                .rootfs
-                .diff_ids
-                .iter()
-                .find(|diff_id| self.index().layer(**diff_id).is_none())
+        prepared: Vec<Prepared>,
+        images: &[NewImage],
+    ) -> Result<Vec<Arc<Image>>> {
+        let writing = self.writing();
+        let mut changes = self.place_layers(prepared)?;
+        self.synchronise()?;
+        for change in &mut changes {
+            if let Change::PutLayer(_, record) = change {
+                record.unsettled = None;
+            }
+        }
+        for image in images {
+            let of_image = self.changes_for(image, &changes)?;
+            changes.extend(of_image);
+        }
+        self.commit(changes)?;
+        drop(writing);
+        images.iter().map(|image| self.expect(image.id())).collect()
+    }
+
+    /// The changes that record an image, with those that come before them.
+    fn changes_for(&self, new: &NewImage, before: &[Change]) -> Result<Vec<Change>> {
+        let id = new.id();
+        let index = self.index();
+        let mut changes = Vec::new();
+        let mut record = ImageRecord {
+            parent: new.parent,
+            tagged: None,
+        };
+        if let Some(known) = index.image(id) {
+            record.parent = known.parent;
+            record.tagged = known.tagged.map(time::text);
+        } else {
+            let config =
+                Config::parse(&new.config).map_err(|source| Error::InvalidConfig { source })?;
+            let comes = |wanted: &DiffId| {
+                before.iter().any(
+                    |change| matches!(change, Change::PutLayer(diff_id, _) if diff_id == wanted),
+                )
+            };
+            let mut layers = config.rootfs.diff_ids.iter();
+            if let Some(missing) =
+                layers.find(|diff_id| index.layer(**diff_id).is_none() && !comes(diff_id))
             {
                 return Err(Error::NoSuchLayer { diff_id: *missing });
             }
-            changes.push(Change::PutConfig(id, bytes));
+            changes.push(Change::PutConfig(id, Arc::clone(&new.config)));
+        }
+        if !new.names.is_empty() {
+            record.tagged = Some(time::text(Timestamp::now()));
+        }
+        if !new.names.is_empty() || !changes.is_empty() {
             changes.push(Change::PutImage(id, record));
         }
-        self.commit(changes)?;
-        self.index().image(id).ok_or(Error::Stopped {
+        let names = new.names.iter().map(ToString::to_string);
+        changes.extend(names.map(|name| Change::PutName(name, id)));
+        Ok(changes)
+    }
+
+    fn expect(&self, id: ImageId) -> Result<Arc<Image>> {
+        self.get(id).ok_or(Error::Stopped {
             what: "the index of images",
         })
+    }
+
+    /// Waits until all that was written to the store's file system is on disk.
+    fn synchronise(&self) -> Result<()> {
+        let root = &self.inner.root;
+        let directory =
+            std::fs::File::open(root).map_err(|source| Error::file("open", root, source))?;
+        rustix::fs::syncfs(&directory).map_err(|source| Error::file("synchronise", root, source))
     }
 
     /// Writes the changes to disk, then makes them seen. The caller holds [`Store::writing`].

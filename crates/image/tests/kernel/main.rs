@@ -1,0 +1,4 @@
+//! The store on a real file system: extraction, layers, archives. Needs root.
+
+mod load;
+mod sample;
