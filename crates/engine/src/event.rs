@@ -162,6 +162,11 @@ impl EventBus {
             .send_modify(|newest| *newest = next.max(*newest));
     }
 
+    /// How many subscribers there are.
+    pub fn listeners(&self) -> u64 {
+        self.newest.receiver_count() as u64
+    }
+
     /// Events from now on, or from `since` on if the ring still has them, as far as `selection` wants them.
     pub fn subscribe(&self, since: Option<Timestamp>, selection: Selection) -> Subscription {
         let woken = self.newest.subscribe();

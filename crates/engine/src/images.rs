@@ -24,6 +24,7 @@ use crate::container::Base;
 use crate::error::{Error, Result};
 use crate::event::Kind;
 use crate::settings::Settings;
+pub(crate) use inspect::STORAGE_DRIVER;
 
 /// The store and the way to registries.
 #[derive(Debug)]

@@ -21,12 +21,18 @@ pub mod networks;
 pub mod resolve;
 pub mod settings;
 pub mod state;
+pub mod stats;
 mod stream;
+pub mod system;
+pub mod top;
 pub mod volumes;
 
 use std::fs::File;
 use std::sync::Arc;
 
+use runtime::host::HostAbilities;
+
+use crate::container::Containers;
 use crate::error::{Error, Result};
 use crate::event::EventBus;
 use crate::images::Images;
@@ -43,9 +49,13 @@ pub struct Engine {
 
 /// What the modules of the engine share. Each field has one owner, the module it is named for.
 struct Inner {
+    /// 36 characters, the same as long as the data root lives.
+    id: String,
     settings: Settings,
     state: State,
+    abilities: HostAbilities,
     events: EventBus,
+    containers: Containers,
     images: Images,
     volumes: Volumes,
     networks: NetworkTable,
@@ -67,9 +77,12 @@ impl Engine {
         let images = Images::open(&settings)?;
         let networks = NetworkTable::open(&state, &loaded)?;
         let inner = Inner {
+            id: system::engine_id(&state, &loaded)?,
             settings,
             state,
+            abilities: HostAbilities::probe(),
             events: EventBus::new(),
+            containers: Containers::default(),
             images,
             volumes,
             networks,
@@ -83,6 +96,16 @@ impl Engine {
     /// What the engine was told when it started.
     pub fn settings(&self) -> &Settings {
         &self.inner.settings
+    }
+
+    /// What this computer can do.
+    pub fn abilities(&self) -> &HostAbilities {
+        &self.inner.abilities
+    }
+
+    /// All containers.
+    pub fn containers(&self) -> &Containers {
+        &self.inner.containers
     }
 
     /// Where what happens is told.

@@ -34,6 +34,11 @@ impl Engine {
         opened.map_err(|reason| Error::internal(format!("open networks: {reason}")))
     }
 
+    /// The networks beneath, if they are open.
+    pub(crate) fn opened_networks(&self) -> Option<&network::Networks> {
+        self.inner.networks.opened.get()?.as_ref().ok()
+    }
+
     /// Opens the networks beneath, with the containers that still run. Everything else about networks waits for it.
     pub(crate) async fn open_networks(&self, running: Vec<RestoredContainer>) -> Result<()> {
         let opened = self.try_open_networks(running).await;
@@ -247,10 +252,8 @@ impl Engine {
 
     /// The endpoints in a network; none as long as the networks are not open.
     fn endpoints_in(&self, id: &str) -> Vec<network::Endpoint> {
-        match self.inner.networks.opened.get() {
-            Some(Ok(networks)) => networks.endpoints(id),
-            Some(Err(_)) | None => Vec::new(),
-        }
+        let opened = self.opened_networks();
+        opened.map_or_else(Vec::new, |networks| networks.endpoints(id))
     }
 }
 

@@ -66,7 +66,23 @@ impl Engine {
 
     /// The containers made from each image: short id, and whether it runs.
     pub(super) fn used_images(&self) -> BTreeMap<ImageId, Vec<User>> {
-        BTreeMap::new()
+        let mut used: BTreeMap<ImageId, Vec<User>> = BTreeMap::new();
+        for container in self.containers().all() {
+            // A step of a build may stand on what is no image yet.
+            let Ok(id) = container.record().image.parse() else {
+                continue;
+            };
+            let activity = if container.condition().phase.is_running() {
+                Activity::Running
+            } else {
+                Activity::Stopped
+            };
+            used.entry(id).or_default().push(User {
+                container: container.id.short(),
+                activity,
+            });
+        }
+        used
     }
 
     fn tell_removed(&self, id: ImageId, removed: Vec<Removed>) -> Vec<Deleted> {
