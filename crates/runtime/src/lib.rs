@@ -10,15 +10,31 @@
 //!                                   └── exits, streams ───────┘  └────────── stdio, pty ───────────┘
 //! ```
 //!
-//! Start reading at [`spec`]. This crate knows nothing of images, networks or the API.
+//! Start reading at [`spec`], then [`shim`] and [`maker`]. This crate knows nothing of images, networks or the API.
 
+mod beneath;
 pub mod capability;
+pub mod cgroup;
 #[cfg(feature = "client")]
 pub mod client;
+mod devices;
 pub mod failure;
 pub mod host;
+mod log;
+mod lookup;
+mod maker;
+mod mount_options;
+mod mounts;
+mod process;
+#[cfg(feature = "client")]
 pub mod program;
+mod protocol;
 #[cfg(feature = "client")]
 pub mod seccomp;
+pub mod shim;
 pub mod spec;
 pub mod statistics;
+mod streams;
+mod syscall;
+pub mod tiny_init;
+mod user;

@@ -11,6 +11,11 @@ use rustix::fs::{MemfdFlags, SealFlags};
 pub struct ShimProgram(Arc<OwnedFd>);
 
 impl ShimProgram {
+    /// The program that runs now, which must be able to be the shim: see [`crate::act_as_shim`].
+    pub fn of_this_program() -> std::io::Result<Self> {
+        Self::new(&std::fs::read("/proc/self/exe")?)
+    }
+
     /// Holds `program`, the bytes of a static executable.
     pub fn new(program: &[u8]) -> std::io::Result<Self> {
         let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
@@ -30,6 +35,38 @@ impl ShimProgram {
         Ok(Self(Arc::new(memory)))
     }
 }
+
+/// Makes the program that this stands in able to be the shim: for tests, which then need no other program. Use once, at
+/// the top of a test program; [`ShimProgram::of_this_program`] is then such a shim.
+#[macro_export]
+macro_rules! act_as_shim {
+    () => {
+        #[used]
+        #[unsafe(link_section = ".init_array")]
+        static ACT_AS_SHIM: extern "C" fn() = {
+            extern "C" fn act() {
+                $crate::program::act_as_shim_if_called_so();
+            }
+            act
+        };
+    };
+}
+
+/// Becomes the shim, and ends, if this program was started as one. See [`act_as_shim`].
+pub fn act_as_shim_if_called_so() {
+    let mut arguments = std::env::args();
+    let code = match arguments.next().as_deref() {
+        Some(SHIM_NAME) => crate::shim::run(),
+        Some(crate::tiny_init::NAME) => {
+            crate::tiny_init::run(&arguments.skip(1).collect::<Vec<_>>())
+        }
+        _ => return,
+    };
+    crate::syscall::exit_now(code);
+}
+
+/// The name that a shim is started under.
+pub(crate) const SHIM_NAME: &str = "essaim-shim";
 
 impl AsFd for ShimProgram {
     fn as_fd(&self) -> BorrowedFd<'_> {
