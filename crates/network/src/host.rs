@@ -22,13 +22,14 @@ pub(crate) fn settle_default(
     state: &mut State,
     wish: &DefaultBridge,
     pools: &[Pool],
+    daemon: &str,
 ) -> Result<()> {
     let known = state
         .networks
         .get(&wish.id)
         .map(|state| state.network.clone());
     let in_use = state.endpoints_in(&wish.id).next().is_some();
-    let around = look_around(socket)?;
+    let mut around = look_around(socket)?;
     if let Some(known) = known {
         let there = around.interfaces.contains(&known.bridge);
         let same = match wish.address {
@@ -50,12 +51,23 @@ pub(crate) fn settle_default(
                 host_binding: wish.host_binding,
                 ..known
             };
-            if let Some(state) = state.networks.get_mut(&wish.id) {
+            if !in_use {
+                state.insert_network(settled);
+            } else if let Some(state) = state.networks.get_mut(&wish.id) {
                 state.network = settled;
             }
             return Ok(());
         }
         state.networks.remove(&wish.id);
+        // Nobody is in it; what is made anew has no address of before.
+        let gone = plan::sweep(
+            &route::links(socket)?,
+            daemon,
+            networks(state),
+            [].into_iter(),
+        );
+        route::apply(socket, &gone)?;
+        around = look_around(socket)?;
     }
     let surroundings = with_ours(around, state);
     state.insert_network(network::resolve_default(wish, pools, &surroundings)?);
@@ -85,7 +97,7 @@ pub(crate) fn look_around(socket: &mut Socket) -> Result<Around> {
 }
 
 pub(crate) fn with_ours(around: Around, state: &State) -> Surroundings {
-    let networks = || state.networks.values().map(|state| &state.network);
+    let networks = || networks(state);
     let ours = |interface: &str| networks().any(|network| network.bridge == interface);
     let mut interfaces = around.interfaces;
     interfaces.extend(networks().map(|network| network.bridge.clone()));
@@ -101,9 +113,13 @@ pub(crate) fn with_ours(around: Around, state: &State) -> Surroundings {
     }
 }
 
+fn networks(state: &State) -> impl Iterator<Item = &Network> + Clone {
+    state.networks.values().map(|state| &state.network)
+}
+
 /// Makes what is missing on the host's side, and removes what is too much.
 pub(crate) fn bring_up(socket: &mut Socket, state: &State, daemon: &str) -> Result<()> {
-    let networks = || state.networks.values().map(|state| &state.network);
+    let networks = || networks(state);
     let endpoints = || {
         let containers = state.containers.values();
         containers

@@ -118,7 +118,7 @@ impl Networks {
         let state = on_own_thread(move || {
             let mut socket = route::open()?;
             if let Some(wish) = wish {
-                host::settle_default(&mut socket, &mut state, &wish, &pools)?;
+                host::settle_default(&mut socket, &mut state, &wish, &pools, &daemon)?;
             }
             host::bring_up(&mut socket, &state, &daemon)?;
             Ok(state)

@@ -135,3 +135,107 @@ pub(crate) fn join_inside(endpoint: &Endpoint, index: Index, is_gateway: bool) -
     }
     operations
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, net::Ipv4Addr};
+
+    use super::{join_inside, join_outside, make_bridge, sweep};
+    use crate::{
+        Endpoint, MacAddress, Network,
+        netlink::route::{Link, Operation},
+    };
+
+    fn network(inter_container: bool) -> Network {
+        Network {
+            id: "1".repeat(64),
+            name: "lab".to_owned(),
+            bridge: "br-lab".to_owned(),
+            is_default: false,
+            internal: false,
+            subnet: "172.18.0.0/16".parse().unwrap(),
+            ip_range: None,
+            gateway: Ipv4Addr::new(172, 18, 0, 1),
+            auxiliary: BTreeMap::new(),
+            mtu: Some(1400),
+            inter_container,
+            masquerade: true,
+            host_binding: Ipv4Addr::UNSPECIFIED,
+        }
+    }
+
+    fn endpoint() -> Endpoint {
+        let address = Ipv4Addr::new(172, 18, 0, 2);
+        Endpoint {
+            id: "e".repeat(64),
+            container: "c".repeat(64),
+            network: "1".repeat(64),
+            interface: "eth0".to_owned(),
+            host_interface: "vetheeeeeee".to_owned(),
+            address,
+            prefix_length: 16,
+            gateway: Some(Ipv4Addr::new(172, 18, 0, 1)),
+            mac: MacAddress::for_address(address),
+            names: Vec::new(),
+            gateway_priority: 0,
+        }
+    }
+
+    fn link(index: u32, name: &str, alias: Option<&str>, master: Option<u32>) -> Link {
+        Link {
+            index,
+            name: name.to_owned(),
+            alias: alias.map(str::to_owned),
+            is_bridge: master.is_none(),
+            master,
+        }
+    }
+
+    #[test]
+    fn a_bridge_bears_its_owners_mark() {
+        insta::assert_debug_snapshot!("bridge", make_bridge(&network(true), "essaim"));
+    }
+
+    #[test]
+    fn joining_is_one_batch_on_either_side() {
+        let (endpoint, apart) = (endpoint(), network(false));
+        insta::assert_debug_snapshot!("outside", join_outside(&endpoint, &apart, 7, 9, true));
+        insta::assert_debug_snapshot!("inside", join_inside(&endpoint, 2, true));
+        let without_route = join_inside(&endpoint, 2, false);
+        assert_eq!(
+            without_route.len() + 1,
+            join_inside(&endpoint, 2, true).len()
+        );
+    }
+
+    #[test]
+    fn only_our_own_left_overs_are_swept() {
+        let network = network(true);
+        let ours = format!("essaim:essaim:{}", network.id);
+        let links = [
+            link(1, "br-lab", Some(&ours), None),
+            link(2, "br-gone", Some("essaim:essaim:2222"), None),
+            link(3, "br-other", Some("essaim:other:3333"), None),
+            link(4, "docker0", None, None),
+            link(5, "vetheeeeeee", None, Some(1)),
+            link(6, "vethfffffff", None, Some(1)),
+            link(7, "vethdocker", None, Some(4)),
+            link(8, "eth1", None, Some(1)),
+        ];
+        let endpoint = endpoint();
+        let swept = sweep(
+            &links,
+            "essaim",
+            [&network].into_iter(),
+            [&endpoint].into_iter(),
+        );
+        let names: Vec<&str> = swept
+            .iter()
+            .map(|operation| match operation {
+                Operation::DeleteLink { name } => name.as_str(),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(names, ["vethfffffff", "br-gone"]);
+    }
+}

@@ -241,3 +241,82 @@ const fn protocol_number(protocol: Protocol) -> u8 {
         Protocol::Sctp => 132,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, net::Ipv4Addr};
+
+    use model::port::Protocol;
+
+    use super::{Published, Rules, Target, element};
+    use crate::Network;
+
+    fn network(number: u8, internal: bool, inter_container: bool, masquerade: bool) -> Network {
+        Network {
+            id: format!("{number:0>64}"),
+            name: format!("net{number}"),
+            bridge: format!("br-{number}"),
+            is_default: number == 0,
+            internal,
+            subnet: format!("172.{}.0.0/16", 17 + number).parse().unwrap(),
+            ip_range: None,
+            gateway: Ipv4Addr::new(172, 17 + number, 0, 1),
+            auxiliary: BTreeMap::new(),
+            mtu: None,
+            inter_container,
+            masquerade,
+            host_binding: Ipv4Addr::UNSPECIFIED,
+        }
+    }
+
+    fn rules() -> Rules {
+        let port = |address: Option<[u8; 4]>, protocol, port| Published {
+            address: address.map(Ipv4Addr::from),
+            protocol,
+            port,
+        };
+        let target = |last, port| Target {
+            address: Ipv4Addr::new(172, 17, 0, last),
+            port,
+        };
+        Rules {
+            networks: vec![
+                network(0, false, true, true),
+                network(1, true, true, true),
+                network(2, false, false, false),
+            ],
+            ports: BTreeMap::from([
+                (port(None, Protocol::Tcp, 8000), target(2, 80)),
+                (port(None, Protocol::Udp, 53), target(3, 5353)),
+                (
+                    port(Some([127, 0, 0, 1]), Protocol::Tcp, 8001),
+                    target(2, 81),
+                ),
+            ]),
+        }
+    }
+
+    #[test]
+    fn the_table_is_as_recorded() {
+        insta::assert_snapshot!("whole", rules().render("essaim"));
+        insta::assert_snapshot!("empty", Rules::default().render("essaim"));
+    }
+
+    #[test]
+    fn elements_are_as_the_kernel_keeps_them() {
+        let elements: Vec<_> = rules()
+            .ports
+            .into_iter()
+            .map(|(published, target)| element(published, target))
+            .collect();
+        assert_eq!(elements[0].map, "published");
+        assert_eq!(elements[0].key, [6, 0, 0, 0, 0x1f, 0x40, 0, 0]);
+        assert_eq!(elements[0].value, [172, 17, 0, 2, 0, 80, 0, 0]);
+        assert_eq!(elements[1].key, [17, 0, 0, 0, 0, 53, 0, 0]);
+        assert_eq!(elements[2].map, "published-at");
+        assert_eq!(
+            elements[2].key,
+            [127, 0, 0, 1, 6, 0, 0, 0, 0x1f, 0x41, 0, 0]
+        );
+    }
+}

@@ -4,13 +4,15 @@ use std::{
     fs,
     io::{self, BufRead as _, BufReader, Read as _, Write as _},
     net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream, UdpSocket},
-    path::PathBuf,
+    os::fd::AsFd as _,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::mpsc,
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
+use hickory_proto::op::Message;
 use network::{
     Attach, DefaultBridge, Endpoint, Namespace, Network, Networks, NewNetwork, Restored, Settings,
 };
@@ -58,7 +60,6 @@ impl Place {
     /// Moves the calling thread in: it plays the daemon there.
     pub(crate) fn enter(&self) {
         let file = fs::File::open(self.path()).unwrap();
-        use std::os::fd::AsFd as _;
         move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network)).unwrap();
     }
 
@@ -111,13 +112,14 @@ impl Place {
         });
     }
 
-    /// Answers each datagram with `name`.
+    /// Answers each datagram with `name` and what it said.
     pub(crate) fn serve_datagrams(&self, port: u16, name: &'static str) {
         let socket = self.within(|| UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)).unwrap());
         thread::spawn(move || {
             let mut buffer = [0; 64];
-            while let Ok((_, client)) = socket.recv_from(&mut buffer) {
-                drop(socket.send_to(name.as_bytes(), client));
+            while let Ok((length, client)) = socket.recv_from(&mut buffer) {
+                let said = [name.as_bytes(), &buffer[..length]].concat();
+                drop(socket.send_to(&said, client));
             }
         });
     }
@@ -171,12 +173,17 @@ pub(crate) fn ask_by_datagram(
         .set_read_timeout(Some(Duration::from_millis(200)))
         .unwrap();
     let mut buffer = [0; 64];
-    for _ in 0..100 {
-        let sent = socket.send_to(b"hello", (address, port));
-        if sent.is_ok()
-            && let Ok((length, _)) = socket.recv_from(&mut buffer)
-        {
-            return String::from_utf8_lossy(&buffer[..length]).into_owned();
+    for attempt in 0..100 {
+        let question = format!(" {attempt} {port} {:?}", Instant::now());
+        let question = &question.as_bytes()[..question.len().min(48)];
+        if socket.send_to(question, (address, port)).is_err() {
+            continue;
+        }
+        // What answers an earlier question says nothing about now.
+        while let Ok((length, _)) = socket.recv_from(&mut buffer) {
+            if let Some(name) = buffer[..length].strip_suffix(question) {
+                return String::from_utf8_lossy(name).into_owned();
+            }
         }
     }
     panic!("{address}:{port} does not answer");
@@ -233,6 +240,13 @@ impl Computer {
     ) -> T {
         self.runtime
             .block_on(async { tokio::task::spawn_blocking(work).await.unwrap() })
+    }
+
+    /// Lets the daemon's tasks run for some time.
+    pub(crate) fn run_for(&self, milliseconds: u64) {
+        let time = Duration::from_millis(milliseconds);
+        self.runtime
+            .block_on(async { tokio::time::sleep(time).await });
     }
 
     /// Kills the daemon: whatever it had in memory is gone, and nothing was said.
@@ -319,4 +333,24 @@ pub(crate) fn wait_until(mut ready: impl FnMut() -> bool) {
     }
     drop(never);
     panic!("it never came to be");
+}
+
+/// Asks a DNS server over a connection, from within the namespace at `path`.
+pub(crate) fn ask_by_connection(path: &Path, server: Ipv4Addr, query: &[u8]) -> Message {
+    let file = fs::File::open(path).unwrap();
+    thread::scope(|scope| {
+        let inside = scope.spawn(|| {
+            move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network)).unwrap();
+            let mut stream = TcpStream::connect((server, 53)).unwrap();
+            let length = u16::try_from(query.len()).unwrap();
+            stream.write_all(&length.to_be_bytes()).unwrap();
+            stream.write_all(query).unwrap();
+            let mut length = [0; 2];
+            stream.read_exact(&mut length).unwrap();
+            let mut bytes = vec![0; usize::from(u16::from_be_bytes(length))];
+            stream.read_exact(&mut bytes).unwrap();
+            Message::from_vec(&bytes).unwrap()
+        });
+        inside.join().unwrap()
+    })
 }
