@@ -160,6 +160,12 @@ pub fn is_archive(head: &[u8]) -> bool {
         || head.get(257..262) == Some(b"ustar".as_slice())
 }
 
+/// Whether a name, without slashes, is matched by a pattern with `*`, `?` and `[a-z]`; none if the pattern means
+/// nothing.
+pub fn name_matches(pattern: &str, name: &str) -> Option<bool> {
+    Some(pattern::Pattern::compile(pattern)?.matches(name))
+}
+
 fn canonical_folder(folder: &Path) -> io::Result<PathBuf> {
     let root = fs::canonicalize(folder)?;
     if root.is_dir() {

@@ -10,6 +10,7 @@
 //!
 //! It must never speak HTTP, and never read or write a path of a container without `rootfs`.
 
+pub mod build;
 pub mod container;
 pub mod error;
 pub mod event;
@@ -72,6 +73,7 @@ impl Engine {
         make_directory(&settings.data_root, 0o710)?;
         make_directory(&settings.exec_root, 0o711)?;
         let lock = lock(&settings)?;
+        build::sweep(&settings.data_root);
         let (state, loaded) = State::open(&settings.data_root.join("state.redb"))?;
         let volumes = Volumes::open(settings.data_root.join("volumes"), &loaded)?;
         let images = Images::open(&settings)?;

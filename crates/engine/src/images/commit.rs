@@ -2,13 +2,13 @@
 
 use model::api::image::ImageConfig;
 
-use crate::error::{Error, Result};
+use crate::build::apply_changes;
+use crate::error::Result;
 
 /// The configuration after these instructions.
-pub(super) fn changed(config: ImageConfig, changes: &[String]) -> Result<ImageConfig> {
+pub(super) fn changed(mut config: ImageConfig, changes: &[String]) -> Result<ImageConfig> {
     let changes = changes.iter().filter(|change| !change.trim().is_empty());
-    match changes.count() {
-        0 => Ok(config),
-        _ => Err(Error::not_implemented("--change")),
-    }
+    let changes: Vec<_> = changes.cloned().collect();
+    apply_changes(&mut config, &changes)?;
+    Ok(config)
 }
