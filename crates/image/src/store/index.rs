@@ -216,10 +216,11 @@ impl Index {
             .collect()
     }
 
-    /// The layers that images name.
-    pub(super) fn used_layers(&self) -> HashSet<DiffId> {
+    /// The layers that images name, apart from images that go.
+    pub(super) fn used_layers(&self, without: &HashSet<ImageId>) -> HashSet<DiffId> {
         self.images
             .values()
+            .filter(|image| !without.contains(&image.id))
             .flat_map(|image| image.layers().iter().copied())
             .collect()
     }

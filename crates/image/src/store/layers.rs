@@ -74,32 +74,6 @@ impl Store {
         self.index().layer(diff_id).is_some()
     }
 
-    /// Removes layers that no image names and nobody holds. Gives back how many bytes their files had.
-    pub fn sweep(&self) -> Result<u64> {
-        let _writing = self.writing();
-        let removable: Vec<_> = {
-            let index = self.index();
-            let used = index.used_layers();
-            index
-                .layers()
-                .filter(|(id, _)| !used.contains(id) && !self.inner.holds.holds(*id))
-                .map(|(id, record)| (id, record.clone()))
-                .collect()
-        };
-        self.commit(
-            removable
-                .iter()
-                .map(|(id, _)| Change::RemoveLayer(*id))
-                .collect(),
-        )?;
-        let mut freed = 0;
-        for (_, record) in removable {
-            freed += record.size;
-            self.discard(&record.directory)?;
-        }
-        Ok(freed)
-    }
-
     /// Moves prepared layers to their places and gives the changes that record them. What another has put into
     /// the store in the meantime is left as it is. The caller holds [`Store::writing`] until they are committed.
     pub(crate) fn place_layers(&self, prepared: Vec<Prepared>) -> Result<Vec<Change>> {

@@ -33,6 +33,7 @@ use model::reference::Reference;
 
 use crate::config::Config;
 use crate::error::{Error, Result};
+pub(crate) use commit::prepare_packed;
 pub(crate) use database::{ArchiveForm, RemoteBlob};
 use database::{Change, Database, ImageRecord};
 pub use holds::Hold;

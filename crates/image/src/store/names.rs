@@ -1,12 +1,14 @@
 //! Names given to images.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use model::api::time;
 use model::digest::ImageId;
-use model::reference::Reference;
+use model::reference::{Reference, Repository};
 
-use super::Store;
 use super::database::{Change, ImageRecord};
+use super::{Image, Store};
 use crate::error::{Error, Result};
 
 impl Store {
@@ -16,6 +18,16 @@ impl Store {
             return Err(Error::TagWithDigest);
         }
         self.put_name(id, &name.clone().or_latest())
+    }
+
+    /// All tags of a repository, with their images.
+    pub(crate) fn tags_in(&self, repository: &Repository) -> Vec<(Reference, Arc<Image>)> {
+        let index = self.index();
+        index
+            .names_in(repository)
+            .filter_map(|(name, id)| Some((name.parse::<Reference>().ok()?, index.image(id)?)))
+            .filter(|(name, _)| name.digest().is_none())
+            .collect()
     }
 
     /// Gives the image a name with a tag or a digest.

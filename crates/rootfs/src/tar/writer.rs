@@ -40,6 +40,25 @@ impl<W: Write> Writer<W> {
         self.zeros(missing + padding(header.size))
     }
 
+    /// Adds an entry with the contents that `write` writes, which must be just as many bytes as the header says.
+    pub fn append_written<E: From<Error>>(
+        &mut self,
+        header: &Header,
+        write: impl FnOnce(&mut dyn Write) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.write_header(header)?;
+        let mut contents = Contents {
+            target: &mut self.target,
+            left: header.size,
+        };
+        write(&mut contents)?;
+        if contents.left > 0 {
+            let short = io::Error::new(io::ErrorKind::UnexpectedEof, "contents are too short");
+            return Err(Error::Read(short).into());
+        }
+        Ok(self.zeros(padding(header.size))?)
+    }
+
     /// Ends the archive and gives the stream back.
     pub fn finish(mut self) -> Result<W, Error> {
         self.zeros(2 * BLOCK as u64)?;
@@ -72,6 +91,30 @@ impl<W: Write> Writer<W> {
             count -= part as u64;
         }
         Ok(())
+    }
+}
+
+/// Takes no more than an entry's contents.
+struct Contents<'writer, W> {
+    target: &'writer mut W,
+    left: u64,
+}
+
+impl<W: Write> Write for Contents<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if bytes.len() as u64 > self.left {
+            return Err(io::Error::new(
+                io::ErrorKind::FileTooLarge,
+                "contents are too long",
+            ));
+        }
+        let count = self.target.write(bytes)?;
+        self.left -= count as u64;
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.target.flush()
     }
 }
 
