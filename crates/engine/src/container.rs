@@ -7,26 +7,49 @@
 //! What is not here: whatever acts on a container is in the file named for it, below this one.
 
 mod attach;
+mod base;
+mod create;
 mod detach;
 mod exec;
+mod exit;
+mod files;
+mod health;
+mod list;
 mod name;
-mod pending;
+mod networking;
+mod recover;
+mod remove;
+mod show;
+mod start;
+mod status;
 mod step;
+mod stop;
 mod table;
+mod update;
+mod wait;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
 
 use model::api::container::Config;
 use model::api::endpoint::EndpointSettings;
 use model::api::host_config::HostConfig;
 use model::api::inspect::MountPoint;
+use model::digest::DiffId;
 use model::hex_id::ContainerId;
 use model::time::Timestamp;
 use runtime::client::Shim;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
+
+use crate::error::Result;
+use crate::resolve::log;
+use crate::resolve::spec::Files;
+use crate::state::{Change, Table};
+use crate::{Engine, event};
 
 pub use attach::Attached;
 pub use exec::Execs;
@@ -48,8 +71,8 @@ pub struct Record {
     pub host_config: HostConfig,
     /// The id of its image, `sha256:…`; empty where a build gave its root.
     pub image: String,
-    /// The read-only layers of its root, topmost first; relative to the data root where they lie in it.
-    pub layers: Vec<PathBuf>,
+    /// The read-only layers of its root, lowest first.
+    pub layers: Vec<DiffId>,
     /// What is mounted into it, as resolved when it was made.
     pub mounts: Vec<MountPoint>,
     /// The networks that it is to be in, by name, as asked for.
@@ -122,6 +145,8 @@ pub struct Condition {
     pub manually_stopped: bool,
     /// Where it is in its networks, while it runs.
     pub endpoints: Vec<network::Endpoint>,
+    /// What the networks of its endpoints are called, by their ids.
+    pub network_names: BTreeMap<String, String>,
     /// Which ports of the host lead to it, while it runs.
     pub ports: Vec<network::PortBinding>,
     /// How often its program ended. Waiters count by it.
@@ -138,10 +163,24 @@ pub struct Container {
     record: RwLock<Arc<Record>>,
     condition: watch::Sender<Arc<Condition>>,
     turn: tokio::sync::Mutex<()>,
-    shim: Mutex<Option<Shim>>,
+    run: Mutex<Run>,
     waiting_clients: Mutex<Vec<attach::WaitingClient>>,
     /// Told when a wait for the next restart is to end without one.
     no_restart: tokio::sync::Notify,
+    /// How many want it to survive its end although it is to remove itself.
+    kept: AtomicU32,
+    /// Keeps its layers in the store.
+    hold: Option<image::Hold>,
+}
+
+/// One run of a container's program.
+#[derive(Debug, Default)]
+struct Run {
+    /// Which one, counted since the daemon started.
+    number: u64,
+    shim: Option<Shim>,
+    /// How long its restart policy waited for it.
+    restart_delay: Option<Duration>,
 }
 
 impl Container {
@@ -152,9 +191,11 @@ impl Container {
             record: RwLock::new(Arc::new(record)),
             condition: watch::Sender::new(Arc::new(condition)),
             turn: tokio::sync::Mutex::default(),
-            shim: Mutex::default(),
+            run: Mutex::default(),
             waiting_clients: Mutex::default(),
             no_restart: tokio::sync::Notify::new(),
+            kept: AtomicU32::new(0),
+            hold: None,
         }
     }
 
@@ -180,26 +221,60 @@ impl Container {
 
     /// Its shim, while its program runs.
     pub fn shim(&self) -> Option<Shim> {
-        self.shim
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.run().shim.clone()
     }
 
-    pub(crate) fn set_shim(&self, shim: Option<Shim>) {
-        *self.shim.lock().unwrap_or_else(PoisonError::into_inner) = shim;
+    /// Notes the shim of a new run, or that the run is over; which run it is.
+    fn set_shim(&self, shim: Option<Shim>) -> u64 {
+        let mut run = self.run();
+        if shim.is_some() {
+            run.number += 1;
+        }
+        run.shim = shim;
+        run.number
     }
 
-    pub(crate) fn set_record(&self, record: Record) {
+    fn restart_delay(&self) -> Option<Duration> {
+        self.run().restart_delay
+    }
+
+    fn set_restart_delay(&self, delay: Option<Duration>) {
+        self.run().restart_delay = delay;
+    }
+
+    fn run(&self) -> MutexGuard<'_, Run> {
+        self.run.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_record(&self, record: Record) {
         let record = Arc::new(record);
         *self.record.write().unwrap_or_else(PoisonError::into_inner) = record;
     }
 
     /// Changes what became of it, in memory; returns what it is now.
-    pub(crate) fn change(&self, change: impl FnOnce(&mut Condition)) -> Arc<Condition> {
+    fn change(&self, change: impl FnOnce(&mut Condition)) -> Arc<Condition> {
         self.condition
             .send_modify(|condition| change(Arc::make_mut(condition)));
         self.condition()
+    }
+
+    /// Keeps it from removing itself until the answer is dropped.
+    fn keep_through_restart(&self) -> Kept<'_> {
+        self.kept.fetch_add(1, Ordering::Relaxed);
+        Kept(self)
+    }
+
+    fn is_kept(&self) -> bool {
+        self.kept.load(Ordering::Relaxed) > 0
+    }
+}
+
+/// Keeps a container from removing itself.
+struct Kept<'a>(&'a Container);
+
+impl Drop for Kept<'_> {
+    fn drop(&mut self) {
+        self.0.kept.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -210,4 +285,72 @@ impl std::fmt::Debug for Container {
             .field("phase", &self.condition().phase)
             .finish_non_exhaustive()
     }
+}
+
+impl Engine {
+    /// The container of this name, id, or beginning of an id, once the containers of before a restart are found.
+    async fn container(&self, wanted: &str) -> Result<Arc<Container>> {
+        self.ready().await;
+        self.containers().find(wanted)
+    }
+
+    /// Where a container's output is kept, if it is.
+    pub fn log_path(&self, container: &Container) -> Option<PathBuf> {
+        let record = container.record();
+        let files = Files::new(self.settings(), &record.id.to_string());
+        let log = log::file(&record.host_config, self.settings(), &files.log());
+        log.ok().flatten().map(|log| log.path)
+    }
+
+    /// Writes a container's record and condition; returns when they are on disk.
+    async fn save(&self, container: &Container) -> Result<()> {
+        let id = container.id.to_string();
+        self.state()
+            .commit(vec![
+                Change::put(Table::Containers, id.clone(), &*container.record())?,
+                Change::put(Table::Conditions, id, &*container.condition())?,
+            ])
+            .await
+    }
+
+    /// Writes a container's condition soon.
+    fn save_soon(&self, container: &Container) {
+        let condition = container.condition();
+        match Change::put(Table::Conditions, container.id.to_string(), &*condition) {
+            Ok(change) => self.state().commit_soon(vec![change]),
+            Err(error) => {
+                tracing::error!(id = %container.id, %error, "a container's state is not kept");
+            }
+        }
+    }
+
+    /// Tells that something happened to a container, with its name, image and labels beside what is given.
+    fn container_event<const N: usize>(
+        &self,
+        container: &Container,
+        action: &str,
+        more: [(&str, String); N],
+    ) {
+        let record = container.record();
+        let mut attributes = record.config.labels.clone().unwrap_or_default();
+        attributes.insert("name".to_owned(), record.name.clone());
+        attributes.insert("image".to_owned(), record.config.image.clone());
+        for (name, value) in more {
+            attributes.insert(name.to_owned(), value);
+        }
+        let id = container.id.to_string();
+        self.event_bus()
+            .publish(event::Kind::Container, action, id, attributes);
+    }
+}
+
+/// The moment now.
+fn moment() -> Timestamp {
+    let now = crate::moment::now().as_nanosecond();
+    Timestamp::from_nanos(u64::try_from(now).unwrap_or_default())
+}
+
+/// The same moment as the API's types have it.
+fn to_jiff(moment: Timestamp) -> jiff::Timestamp {
+    jiff::Timestamp::from_nanosecond(i128::from(moment.as_nanos())).unwrap_or(jiff::Timestamp::MAX)
 }

@@ -76,7 +76,7 @@ impl Engine {
         Ok(Base {
             id: image.id.to_string(),
             config: image.config.config.clone(),
-            layers: self.image_store().layer_directories(image.layers())?,
+            layers: image.layers().to_vec(),
         })
     }
 

@@ -19,6 +19,7 @@ pub mod images;
 pub mod logs;
 pub mod moment;
 pub mod networks;
+pub mod policy;
 pub mod resolve;
 pub mod settings;
 pub mod state;
@@ -29,11 +30,15 @@ pub mod top;
 pub mod volumes;
 
 use std::fs::File;
+use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use runtime::host::HostAbilities;
+use runtime::host::{CgroupLayout, HostAbilities};
+use runtime::program::ShimProgram;
+use tokio::sync::watch;
 
-use crate::container::Containers;
+use crate::container::{Containers, Execs};
 use crate::error::{Error, Result};
 use crate::event::EventBus;
 use crate::images::Images;
@@ -55,21 +60,28 @@ struct Inner {
     settings: Settings,
     state: State,
     abilities: HostAbilities,
+    host: resolve::Host,
+    program: ShimProgram,
     events: EventBus,
     containers: Containers,
+    execs: Execs,
     images: Images,
     volumes: Volumes,
     networks: NetworkTable,
+    /// Whether the containers of before a restart are found again.
+    ready: watch::Sender<bool>,
+    shutting_down: AtomicBool,
     /// Held as long as the engine lives, so that no other uses its data root.
     _lock: File,
 }
 
 impl Engine {
-    /// Opens the engine's data root and takes it for itself. Answers at once; what takes time (finding the
-    /// containers of before a restart again) goes on behind it, and operations that need it wait for it.
+    /// Opens the engine's data root and takes it for itself; `program` is what shims run. Answers at once; what
+    /// takes time (finding the containers of before a restart again) goes on behind it, and operations that need it
+    /// wait for it.
     ///
-    /// Fails if another engine has the data root, or if it cannot be read.
-    pub fn open(settings: Settings) -> Result<Self> {
+    /// Fails if another engine has the data root, or if it cannot be read. Must be called within a runtime.
+    pub fn open(settings: Settings, program: ShimProgram) -> Result<Self> {
         make_directory(&settings.data_root, 0o710)?;
         make_directory(&settings.exec_root, 0o711)?;
         let lock = lock(&settings)?;
@@ -78,21 +90,50 @@ impl Engine {
         let volumes = Volumes::open(settings.data_root.join("volumes"), &loaded)?;
         let images = Images::open(&settings)?;
         let networks = NetworkTable::open(&state, &loaded)?;
+        let abilities = HostAbilities::probe();
         let inner = Inner {
             id: system::engine_id(&state, &loaded)?,
             settings,
             state,
-            abilities: HostAbilities::probe(),
+            host: host(&abilities),
+            abilities,
+            program,
             events: EventBus::new(),
             containers: Containers::default(),
+            execs: Execs::default(),
             images,
             volumes,
             networks,
+            ready: watch::Sender::new(false),
+            shutting_down: AtomicBool::new(false),
             _lock: lock,
         };
-        Ok(Self {
+        let engine = Self {
             inner: Arc::new(inner),
-        })
+        };
+        engine.enter_recorded(&loaded)?;
+        let recovering = engine.clone();
+        spawn(async move { recovering.recover().await });
+        Ok(engine)
+    }
+
+    /// Waits until the containers of before a restart are found again.
+    pub async fn ready(&self) {
+        let mut ready = self.inner.ready.subscribe();
+        // The sender lives as long as this handle.
+        drop(ready.wait_for(|ready| *ready).await);
+    }
+
+    fn set_ready(&self) {
+        self.inner.ready.send_replace(true);
+    }
+
+    fn is_shutting_down(&self) -> bool {
+        self.inner.shutting_down.load(Ordering::Relaxed)
+    }
+
+    fn begin_shutdown(&self) {
+        self.inner.shutting_down.store(true, Ordering::Relaxed);
     }
 
     /// What the engine was told when it started.
@@ -105,9 +146,21 @@ impl Engine {
         &self.inner.abilities
     }
 
-    /// All containers.
+    fn host(&self) -> resolve::Host {
+        self.inner.host
+    }
+
+    fn shim_program(&self) -> &ShimProgram {
+        &self.inner.program
+    }
+
+    /// All containers. Those of before a restart are there at once, and found again a little later.
     pub fn containers(&self) -> &Containers {
         &self.inner.containers
+    }
+
+    fn execs(&self) -> &Execs {
+        &self.inner.execs
     }
 
     /// Where what happens is told.
@@ -118,6 +171,15 @@ impl Engine {
     /// The way to the disk.
     pub fn state(&self) -> &State {
         &self.inner.state
+    }
+}
+
+/// What of the computer bears on requests.
+fn host(abilities: &HostAbilities) -> resolve::Host {
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    resolve::Host {
+        processors: u32::try_from(processors).unwrap_or(u32::MAX),
+        private_cgroups: matches!(abilities.cgroups, CgroupLayout::V2 { .. }),
     }
 }
 
@@ -147,4 +209,9 @@ fn lock(settings: &Settings) -> Result<File> {
         ))),
         Err(std::fs::TryLockError::Error(cause)) => Err(failed(cause)),
     }
+}
+
+/// Does something beside everything else. It sees to its own failures; a panic is told by the hook for panics.
+fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+    drop(tokio::spawn(task));
 }

@@ -34,7 +34,7 @@ impl Engine {
         opened.map_err(|reason| Error::internal(format!("open networks: {reason}")))
     }
 
-    /// The networks beneath, if they are open.
+    /// The networks beneath, if they are open now.
     pub(crate) fn opened_networks(&self) -> Option<&network::Networks> {
         self.inner.networks.opened.get()?.as_ref().ok()
     }

@@ -30,6 +30,7 @@ use crate::event::Kind;
 use crate::filter::prune::{PruneFilter, Pruned as Resource};
 use crate::filter::volume::VolumeFilter;
 use crate::moment;
+pub(crate) use fill::is_empty;
 pub use size::size_of;
 pub use store::{Record, Volumes};
 

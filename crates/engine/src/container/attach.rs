@@ -1,11 +1,20 @@
 //! Attaching to a container's standard streams, before it starts or while it runs.
 
 use std::os::unix::net::UnixStream as StdStream;
+use std::sync::PoisonError;
 
+use model::api::container::AttachOptions;
+use runtime::client::Shim;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 
 use super::detach::Keys;
+use super::{Container, Phase};
+use crate::Engine;
+use crate::error::{Error, Result};
+
+/// How many clients may wait for one container to start.
+const MOST_WAITING: usize = 64;
 
 /// How much is copied at a time.
 const PIECE: usize = 64 * 1024;
@@ -17,6 +26,118 @@ pub(super) struct WaitingClient {
     pub(super) stdin: bool,
     pub(super) stdout: bool,
     pub(super) stderr: bool,
+}
+
+impl WaitingClient {
+    /// Gives the client to the shim of the container, which is about to run.
+    pub(super) async fn hand_over(self, shim: &Shim) {
+        let Self {
+            stream,
+            stdin,
+            stdout,
+            stderr,
+        } = self;
+        match shim.attach(stdin, stdout, stderr).await {
+            Ok(attached) => drop(tokio::spawn(join(stream, attached))),
+            Err(error) => {
+                tracing::warn!(%error, "a client that waited for a container cannot be attached");
+            }
+        }
+    }
+}
+
+/// Copies between a client that waited and the container until either is gone.
+async fn join(client: StdStream, mut container: UnixStream) -> std::io::Result<()> {
+    client.set_nonblocking(true)?;
+    let mut client = UnixStream::from_std(client)?;
+    tokio::io::copy_bidirectional(&mut client, &mut container).await?;
+    Ok(())
+}
+
+impl Engine {
+    /// Attaches to a container's standard streams; one that does not run yet is waited for.
+    pub async fn attach_container(&self, name: &str, options: &AttachOptions) -> Result<Attached> {
+        let container = self.container(name).await?;
+        let keys = options.detach_keys.as_deref().unwrap_or_default();
+        let keys = Keys::parse(keys)?;
+        let turn = container.turn().await;
+        let record = container.record();
+        let tty = record.config.tty;
+        let input = options.stdin && record.config.open_stdin;
+        let failed = |cause| Error::io("make a pair of sockets", cause);
+        let stream = match container.condition().phase {
+            Phase::Paused => {
+                return Err(Error::conflict(format!(
+                    "container {} is paused, unpause the container before attach",
+                    container.id
+                )));
+            }
+            Phase::Removing | Phase::Removed => return Err(Error::no_such_container(name)),
+            Phase::Running => {
+                let shim = container
+                    .shim()
+                    .ok_or_else(|| Error::not_running(container.id))?;
+                let attached = shim.attach(input, options.stdout, options.stderr).await;
+                attached.map_err(|error| {
+                    Error::internal(format!(
+                        "attach to container {}: {}",
+                        container.id,
+                        crate::error::with_causes(&error)
+                    ))
+                })?
+            }
+            Phase::Created | Phase::Restarting | Phase::Exited => {
+                let (ours, waiting) = StdStream::pair().map_err(failed)?;
+                container.wait_with(WaitingClient {
+                    stream: waiting,
+                    stdin: input,
+                    stdout: options.stdout,
+                    stderr: options.stderr,
+                })?;
+                ours.set_nonblocking(true).map_err(failed)?;
+                UnixStream::from_std(ours).map_err(failed)?
+            }
+        };
+        drop(turn);
+        self.container_event(&container, "attach", []);
+        Ok(Attached::new(stream, tty, input, tty.then_some(keys)))
+    }
+}
+
+impl Container {
+    fn wait_with(&self, client: WaitingClient) -> Result<()> {
+        let mut waiting = self
+            .waiting_clients
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        waiting.retain(WaitingClient::is_there);
+        if waiting.len() >= MOST_WAITING {
+            return Err(Error::unavailable(format!(
+                "too many clients wait for container {} to start",
+                self.id
+            )));
+        }
+        waiting.push(client);
+        Ok(())
+    }
+}
+
+impl WaitingClient {
+    /// Whether the other end of its socket is still open. It may have sent something already.
+    fn is_there(&self) -> bool {
+        let mut waiting = [rustix::event::PollFd::new(
+            &self.stream,
+            rustix::event::PollFlags::empty(),
+        )];
+        let now = rustix::event::Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        match rustix::event::poll(&mut waiting, Some(&now)) {
+            Ok(_) => !waiting[0].revents().contains(rustix::event::PollFlags::HUP),
+            Err(_) => true,
+        }
+    }
 }
 
 /// The standard streams of a container, or of a further program in one, in a client's hands.
@@ -41,6 +162,11 @@ impl Attached {
     /// Whether output comes as it is, because there is a terminal. Else it comes in Docker's frames.
     pub fn is_raw(&self) -> bool {
         self.raw
+    }
+
+    /// The streams themselves, for whoever copies on its own. The end of what is written ends the input.
+    pub fn into_stream(self) -> UnixStream {
+        self.stream
     }
 
     /// Copies between the streams and a client until the output ends, the client is gone, or the client detaches

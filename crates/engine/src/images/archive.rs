@@ -122,7 +122,7 @@ impl Engine {
         let store = self.image_store().clone();
         Ok(stream::written(move |target| {
             let saved = store.save(&names, target);
-            saved.map_err(|error| io::Error::other(super::error::with_causes(&error)))
+            saved.map_err(|error| io::Error::other(crate::error::with_causes(&error)))
         }))
     }
 

@@ -1,6 +1,6 @@
 //! Errors of the image crate as errors of the engine.
 
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, with_causes};
 
 impl From<image::Error> for Error {
     fn from(error: image::Error) -> Self {
@@ -17,19 +17,4 @@ impl From<image::Error> for Error {
         };
         Self::new(kind, with_causes(&error)).because(error)
     }
-}
-
-/// The text of an error with those of its causes, as far as it does not tell them itself.
-pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(below) = cause {
-        let below_text = below.to_string();
-        if !text.contains(&below_text) {
-            text.push_str(": ");
-            text.push_str(&below_text);
-        }
-        cause = below.source();
-    }
-    text
 }

@@ -59,13 +59,8 @@ pub fn exposed(config: &Config) -> Result<Vec<Port>> {
     let mut ports = Vec::new();
     for text in config.exposed_ports.iter().flat_map(|ports| ports.iter()) {
         let (numbers, protocol) = split(text)?;
-        let (first, last) = match numbers.split_once('-') {
-            Some((first, last)) => (number(first, text)?, number(last, text)?),
-            None => {
-                let number = number(numbers, text)?;
-                (number, number)
-            }
-        };
+        let (first, last) = numbers.split_once('-').unwrap_or((numbers, numbers));
+        let (first, last) = (number(first, text)?, number(last, text)?);
         if first > last {
             return Err(invalid(text));
         }

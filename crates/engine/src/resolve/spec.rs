@@ -40,6 +40,8 @@ pub struct Facts {
     pub ipc_of: Option<u32>,
     /// The compiled filter of system calls.
     pub seccomp: Option<Arc<[u8]>>,
+    /// The folders of the read-only layers, topmost first.
+    pub layers: Vec<PathBuf>,
 }
 
 /// The files of a container, in its folder.
@@ -107,11 +109,6 @@ pub fn spec(record: &Record, settings: &Settings, facts: &Facts) -> Result<Conta
     let host = &record.host_config;
     let security = security::options(host)?;
     let container = &record.config;
-    let layers = record
-        .layers
-        .iter()
-        .map(|layer| settings.data_root.join(layer))
-        .collect();
     let process = ProcessSpec {
         args: config::command(container),
         env: config::environment(container),
@@ -134,7 +131,7 @@ pub fn spec(record: &Record, settings: &Settings, facts: &Facts) -> Result<Conta
     let paths = |list: &Option<Vec<String>>| list.iter().flatten().map(PathBuf::from).collect();
     Ok(ContainerSpec {
         root: Root::Overlay {
-            lower: layers,
+            lower: facts.layers.clone(),
             upper: files.upper(),
             work: files.work(),
         },
@@ -297,7 +294,11 @@ mod tests {
 
     #[test]
     fn a_plain_container_gets_defaults() {
-        let spec = spec(&record(), &settings(), &Facts::default()).unwrap();
+        let facts = Facts {
+            layers: vec![PathBuf::from("/var/lib/essaim/images/layers/1")],
+            ..Facts::default()
+        };
+        let spec = spec(&record(), &settings(), &facts).unwrap();
         let Root::Overlay { lower, upper, .. } = &spec.root else {
             panic!("{:?}", spec.root);
         };

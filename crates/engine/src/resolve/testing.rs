@@ -35,7 +35,7 @@ pub fn record() -> Record {
         },
         host_config,
         image: format!("sha256:{}", "2".repeat(64)),
-        layers: vec!["images/layers/1".into()],
+        layers: Vec::new(),
         mounts: Vec::new(),
         networks: std::collections::BTreeMap::new(),
         step: false,

@@ -4,6 +4,11 @@ use std::path::Path;
 
 use rootfs::{CopyOptions, Kind, Links, Overlay, Root, TopDirectory};
 
+/// Whether nothing is in a volume's directory yet, as far as can be seen.
+pub(crate) fn is_empty(mountpoint: &Path) -> bool {
+    std::fs::read_dir(mountpoint).is_ok_and(|mut entries| entries.next().is_none())
+}
+
 /// Fills the directory `mountpoint` from `path` of the image, unless it holds something, or the image nothing.
 pub(super) fn fill(mountpoint: &Path, image: &Overlay, path: &Path) -> Result<(), rootfs::Error> {
     let volume = Root::open(mountpoint)?;

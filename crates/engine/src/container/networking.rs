@@ -1,0 +1,314 @@
+//! A container's networks and published ports: what it is to get, and getting it.
+
+use model::api::endpoint::EndpointSettings;
+use network::{
+    Attach, Endpoint, MacAddress, Namespace, Network, PortBinding, PortReservation, Upstream,
+};
+use runtime::client::Shim;
+
+use super::{Record, files};
+use crate::Engine;
+use crate::error::{Error, Result};
+use crate::resolve::network_mode::NetworkMode;
+use crate::resolve::ports;
+use crate::resolve::spec::Files;
+
+/// Under which name a shim holds the reservations of ports.
+pub(super) const PORTS: &str = "ports";
+
+/// Under which name a shim holds the sockets of the container's DNS.
+pub(super) const DNS: &str = "dns";
+
+/// The networks of a container, looked up.
+pub(super) struct Plan {
+    /// What it is to be in, and how; empty for the host's, another container's, or none.
+    networks: Vec<(Network, EndpointSettings)>,
+    /// Whether its namespace is its own and gets at least loopback.
+    own_namespace: bool,
+}
+
+impl Plan {
+    /// What the networks are called, by their ids.
+    pub(super) fn names(&self) -> std::collections::BTreeMap<String, String> {
+        let names = self.networks.iter();
+        names
+            .map(|(network, _)| (network.id.clone(), network.name.clone()))
+            .collect()
+    }
+
+    /// The network that ports are published in: where the default route goes.
+    fn first(&self) -> Option<&Network> {
+        let best = self
+            .networks
+            .iter()
+            .min_by(|(one, one_settings), (other, other_settings)| {
+                other_settings
+                    .gw_priority
+                    .cmp(&one_settings.gw_priority)
+                    .then_with(|| one.internal.cmp(&other.internal))
+                    .then_with(|| one.name.cmp(&other.name))
+            });
+        best.map(|(network, _)| network)
+    }
+}
+
+impl Engine {
+    /// Looks up the networks that a container is to be in.
+    pub(super) async fn network_plan(&self, record: &Record) -> Result<Plan> {
+        let own_namespace = !matches!(
+            NetworkMode::of(&record.host_config),
+            NetworkMode::Host | NetworkMode::Container(_)
+        );
+        let mut networks = Vec::new();
+        for (name, settings) in &record.networks {
+            if !matches!(name.as_str(), "host" | "none") {
+                networks.push((self.find_network(name).await?, settings.clone()));
+            }
+        }
+        Ok(Plan {
+            networks,
+            own_namespace,
+        })
+    }
+
+    /// Reserves the ports of the host that lead to the container.
+    pub(super) async fn reserve_ports(
+        &self,
+        id: &str,
+        record: &Record,
+        plan: &Plan,
+    ) -> Result<PortReservation> {
+        let requests = ports::requests(&record.config, &record.host_config)?;
+        let Some(network) = plan.first() else {
+            return Ok(PortReservation::default());
+        };
+        if requests.is_empty() {
+            return Ok(PortReservation::default());
+        }
+        let reserved = self
+            .networks()
+            .await?
+            .reserve_ports(id, &network.id, &requests);
+        reserved.map_err(|error| external(record, &error))
+    }
+
+    /// Lets traffic through to the container.
+    pub(super) async fn publish(&self, id: &str, bindings: &[PortBinding]) -> Result<()> {
+        if bindings.is_empty() {
+            return Ok(());
+        }
+        Ok(self.networks().await?.publish(id, bindings).await?)
+    }
+
+    /// Puts a container that was created, and does not run yet, into its networks.
+    pub(super) async fn connect_all(
+        &self,
+        record: &Record,
+        shim: &Shim,
+        plan: &Plan,
+    ) -> Result<Vec<Endpoint>> {
+        if !plan.own_namespace {
+            return Ok(Vec::new());
+        }
+        let namespace = Namespace::open(&shim.network_namespace())?;
+        let mut endpoints = Vec::new();
+        for (network, settings) in &plan.networks {
+            endpoints.push(self.connect(record, network, settings, &namespace).await?);
+        }
+        if endpoints.is_empty() {
+            self.networks().await?.loopback_only(&namespace).await?;
+        }
+        if plan.networks.iter().any(|(network, _)| !network.is_default) {
+            self.open_dns(record, shim, &namespace).await?;
+        }
+        Ok(endpoints)
+    }
+
+    async fn connect(
+        &self,
+        record: &Record,
+        network: &Network,
+        settings: &EndpointSettings,
+        namespace: &Namespace,
+    ) -> Result<Endpoint> {
+        let address = settings
+            .ipam_config
+            .as_ref()
+            .map(|ipam| ipam.ipv4_address.as_str())
+            .filter(|text| !text.is_empty())
+            .map(|text| {
+                text.parse()
+                    .map_err(|_| Error::bad_parameter(format!("invalid IPv4 address: {text}")))
+            });
+        let mac = (!settings.mac_address.is_empty()).then(|| {
+            let parsed = settings.mac_address.parse::<MacAddress>();
+            parsed.map_err(|error| Error::bad_parameter(error.to_string()))
+        });
+        let id = record.id.to_string();
+        let attach = Attach {
+            container: &id,
+            network: &network.id,
+            namespace,
+            names: names(record, settings),
+            address: address.transpose()?,
+            previous_address: None,
+            mac: mac.transpose()?,
+            gateway_priority: settings.gw_priority,
+        };
+        let endpoint = self.networks().await?.attach(attach).await?;
+        self.tell_of_network("connect", network, &id);
+        Ok(endpoint)
+    }
+
+    async fn open_dns(&self, record: &Record, shim: &Shim, namespace: &Namespace) -> Result<()> {
+        let networks = self.networks().await?;
+        let sockets = networks.open_dns(namespace).await?;
+        let copies = [sockets.udp.try_clone(), sockets.tcp.try_clone()];
+        let copies: std::io::Result<Vec<_>> = copies.into_iter().collect();
+        let copies =
+            copies.map_err(|cause| Error::io("copy the sockets of a container's DNS", cause))?;
+        shim.keep(DNS, copies)
+            .await
+            .map_err(|error| Error::internal(crate::error::with_causes(&error)))?;
+        self.serve_dns(record, sockets).await
+    }
+
+    /// Answers a container's questions for names.
+    pub(super) async fn serve_dns(
+        &self,
+        record: &Record,
+        sockets: network::DnsSockets,
+    ) -> Result<()> {
+        let servers = files::name_servers(record, self.settings());
+        let upstream = if servers.is_empty() {
+            Upstream::Host
+        } else {
+            Upstream::Servers(servers)
+        };
+        let networks = self.networks().await?;
+        Ok(networks.serve_dns(&record.id.to_string(), sockets, upstream)?)
+    }
+
+    /// Puts a container into a further network: at once if it runs, and whenever it starts.
+    pub async fn connect_container(
+        &self,
+        name: &str,
+        network: &Network,
+        settings: EndpointSettings,
+    ) -> Result<()> {
+        let container = self.container(name).await?;
+        let turn = container.turn().await;
+        let mut record = container.record().as_ref().clone();
+        match NetworkMode::of(&record.host_config) {
+            NetworkMode::Host | NetworkMode::Container(_) => {
+                return Err(Error::bad_parameter(
+                    "container sharing network namespace with another container or host cannot be connected to any \
+                     other network",
+                ));
+            }
+            NetworkMode::Default | NetworkMode::None | NetworkMode::Named(_) => {}
+        }
+        if record.networks.contains_key(&network.name) {
+            return Err(Error::forbidden(format!(
+                "endpoint with name {} already exists in network {}",
+                record.name, network.name
+            )));
+        }
+        record.networks.remove("none");
+        record
+            .networks
+            .insert(network.name.clone(), settings.clone());
+        if let Some(shim) = container.shim() {
+            let namespace = Namespace::open(&shim.network_namespace())?;
+            let had_names = container
+                .condition()
+                .endpoints
+                .iter()
+                .any(|endpoint| !endpoint.names.is_empty());
+            let endpoint = self
+                .connect(&record, network, &settings, &namespace)
+                .await?;
+            if !network.is_default && !had_names {
+                self.open_dns(&record, &shim, &namespace).await?;
+            }
+            let condition = container.change(|condition| {
+                let (id, name) = (network.id.clone(), network.name.clone());
+                condition.network_names.insert(id, name);
+                condition.endpoints.push(endpoint);
+            });
+            let files = Files::new(self.settings(), &container.id.to_string());
+            files::write(&files, &record, self.settings(), &condition.endpoints)?;
+        }
+        container.set_record(record);
+        let saved = self.save(&container).await;
+        drop(turn);
+        saved
+    }
+
+    /// Takes a container out of a network.
+    pub async fn disconnect_container(&self, name: &str, network: &Network) -> Result<()> {
+        let container = self.container(name).await?;
+        let turn = container.turn().await;
+        let mut record = container.record().as_ref().clone();
+        if record.networks.remove(&network.name).is_none() {
+            return Err(Error::forbidden(format!(
+                "container {} is not connected to network {}",
+                container.id, network.name
+            )));
+        }
+        if let Some(shim) = container.shim() {
+            let id = container.id.to_string();
+            let namespace = Namespace::open(&shim.network_namespace())?;
+            self.networks()
+                .await?
+                .detach(&id, &network.id, &namespace)
+                .await?;
+            self.tell_of_network("disconnect", network, &id);
+            let condition = container.change(|condition| {
+                condition
+                    .endpoints
+                    .retain(|endpoint| endpoint.network != network.id);
+            });
+            let files = Files::new(self.settings(), &id);
+            files::write_hosts(&files, &record, &condition.endpoints)?;
+        }
+        container.set_record(record);
+        let saved = self.save(&container).await;
+        drop(turn);
+        saved
+    }
+
+    fn tell_of_network(&self, action: &str, network: &Network, id: &str) {
+        if let Ok(record) = self.find_network_record(&network.id) {
+            self.network_event(action, &record, Some(id));
+        }
+    }
+
+    /// The network namespace of a container that runs, for whoever reads its counters.
+    pub fn network_namespace_of(&self, container: &super::Container) -> Option<std::path::PathBuf> {
+        container.shim().map(|shim| shim.network_namespace())
+    }
+}
+
+/// What others find a container by: its name first, which is what a look-up of its address answers.
+fn names(record: &Record, settings: &EndpointSettings) -> Vec<String> {
+    let mut names = vec![record.name.clone()];
+    let aliases = settings.aliases.iter().flatten().cloned();
+    let more = aliases.chain([record.id.short()]);
+    for name in more.chain([record.config.hostname.clone()]) {
+        if !name.is_empty() && !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+fn external(record: &Record, error: &network::Error) -> Error {
+    Error::internal(format!(
+        "failed to set up container networking: driver failed programming external connectivity on endpoint {} ({}): \
+         {}",
+        record.name,
+        record.id,
+        crate::error::with_causes(error)
+    ))
+}
