@@ -35,7 +35,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use runtime::host::{CgroupLayout, HostAbilities};
-use runtime::program::ShimProgram;
+pub use runtime::program::ShimProgram;
 use tokio::sync::watch;
 
 use crate::container::{Containers, Execs};

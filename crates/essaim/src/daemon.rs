@@ -19,6 +19,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
+use engine::ShimProgram;
 use server::api::{About, Api};
 use server::listen::{self, Listener};
 use tokio::signal::unix::{SignalKind, signal};
@@ -82,7 +83,8 @@ async fn serve(daemon: Daemon) -> Result<()> {
     let pid_file = daemon.pid_file.as_deref().map(pid_file::write);
     let _pid_file = pid_file.transpose()?;
     let mut signals = Signals::new().context("cannot listen for signals")?;
-    let engine = engine::Engine::open(daemon.engine)?;
+    let program = ShimProgram::new(&[]).context("cannot hold the shim's program in memory")?;
+    let engine = engine::Engine::open(daemon.engine, program)?;
     let about = About {
         version: crate::VERSION,
         commit: option_env!("ESSAIM_COMMIT").unwrap_or_default(),
@@ -113,6 +115,7 @@ async fn serve(daemon: Daemon) -> Result<()> {
     tracing::info!("stopping; a second signal ends the daemon at once");
     let orderly = async {
         stop.send_replace(true);
+        engine.shut_down().await;
         while listeners.join_next().await.is_some() {}
     };
     tokio::select! {

@@ -1,7 +1,7 @@
 //! The API without a socket, on an engine in a folder of its own.
 
-use engine::Engine;
 use engine::settings::Settings;
+use engine::{Engine, ShimProgram};
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::Value;
@@ -18,7 +18,7 @@ impl Fixture {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let settings = Settings::new(folder.path().join("data"), folder.path().join("exec"));
-        let engine = Engine::open(settings).unwrap();
+        let engine = Engine::open(settings, ShimProgram::new(&[]).unwrap()).unwrap();
         let about = About {
             version: "0.0.0",
             commit: "",

@@ -78,7 +78,7 @@ impl Containers {
                 name
             }
             None => (0..1000)
-                .map(|attempt| name::generate(fastrand::u64(..), attempt))
+                .map(|attempt| name::generate(random(attempt), attempt))
                 .find(|name| !index.by_name.contains_key(name))
                 .expect("there are more names than containers"),
         };
@@ -116,6 +116,11 @@ impl Containers {
     fn write(&self) -> RwLockWriteGuard<'_, Index> {
         self.index.write().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A number to choose a name by; that of the attempt where there is no randomness.
+fn random(attempt: u32) -> u64 {
+    getrandom::u64().unwrap_or(u64::from(attempt))
 }
 
 fn in_use(name: &str, holder: ContainerId) -> Error {
