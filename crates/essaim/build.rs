@@ -9,7 +9,12 @@ use std::process::Command;
 fn main() {
     let manifest = PathBuf::from(variable("CARGO_MANIFEST_DIR"));
     let workspace = manifest.join("../..");
-    for part in ["crates/runtime/src", "crates/runtime/Cargo.toml", "crates/shim", "Cargo.lock"] {
+    for part in [
+        "crates/runtime/src",
+        "crates/runtime/Cargo.toml",
+        "crates/shim",
+        "Cargo.lock",
+    ] {
         println!("cargo::rerun-if-changed={}", workspace.join(part).display());
     }
     let built = build(&workspace);
@@ -27,20 +32,37 @@ fn build(workspace: &Path) -> PathBuf {
     let mut command = Command::new(variable("CARGO"));
     command
         .current_dir(workspace)
-        .args(["build", "--release", "--quiet", "--locked", "--offline", "-p", "shim"])
+        .args([
+            "build",
+            "--release",
+            "--quiet",
+            "--locked",
+            "--offline",
+            "-p",
+            "shim",
+        ])
         .arg("--target-dir")
         .arg(&target);
     // What the outer cargo says of its own build is not for the inner one.
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
         let is_ours = ["CARGO_HOME", "CARGO_NET_OFFLINE", "CARGO_TERM_COLOR"].contains(&&*text);
-        let is_theirs = text.starts_with("CARGO") || text.starts_with("RUST") || text.starts_with("DEP_");
+        let is_theirs =
+            text.starts_with("CARGO") || text.starts_with("RUST") || text.starts_with("DEP_");
         let is_toolchain = text.starts_with("RUSTUP");
         if is_theirs && !is_ours && !is_toolchain {
             command.env_remove(&name);
         }
     }
-    for name in ["TARGET", "HOST", "OPT_LEVEL", "PROFILE", "DEBUG", "OUT_DIR", "NUM_JOBS"] {
+    for name in [
+        "TARGET",
+        "HOST",
+        "OPT_LEVEL",
+        "PROFILE",
+        "DEBUG",
+        "OUT_DIR",
+        "NUM_JOBS",
+    ] {
         command.env_remove(name);
     }
     command
@@ -49,11 +71,17 @@ fn build(workspace: &Path) -> PathBuf {
         .env("CARGO_PROFILE_RELEASE_LTO", "fat")
         .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "1")
         .env("CARGO_PROFILE_RELEASE_STRIP", "symbols");
-    let status = command.status().unwrap_or_else(|error| panic!("cannot run cargo for the shim: {error}"));
+    let status = command
+        .status()
+        .unwrap_or_else(|error| panic!("cannot run cargo for the shim: {error}"));
     assert!(status.success(), "the shim could not be built");
     // The workspace names a target, so that everything is in a folder of that name.
     let folder = target.join(variable("TARGET")).join("release/shim");
-    if folder.exists() { folder } else { target.join("release/shim") }
+    if folder.exists() {
+        folder
+    } else {
+        target.join("release/shim")
+    }
 }
 
 /// The folder that everything is built into: `OUT_DIR` is some way below it.

@@ -19,7 +19,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use engine::ShimProgram;
 use server::api::{About, Api};
 use server::listen::{self, Listener};
 use tokio::signal::unix::{SignalKind, signal};
@@ -83,7 +82,8 @@ async fn serve(daemon: Daemon) -> Result<()> {
     let pid_file = daemon.pid_file.as_deref().map(pid_file::write);
     let _pid_file = pid_file.transpose()?;
     let mut signals = Signals::new().context("cannot listen for signals")?;
-    let program = ShimProgram::new(&[]).context("cannot hold the shim's program in memory")?;
+    let program =
+        crate::shim_program::hold().context("cannot hold the shim's program in memory")?;
     let engine = engine::Engine::open(daemon.engine, program)?;
     let about = About {
         version: crate::VERSION,

@@ -10,6 +10,7 @@
 //! It holds no logic: where to start reading is `daemon` for the engine, and the `cli` crate for the rest.
 
 mod daemon;
+mod shim_program;
 
 use std::ffi::OsString;
 use std::path::Path;

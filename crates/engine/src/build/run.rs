@@ -172,7 +172,7 @@ pub(super) async fn run(
     };
     let starting = engine.start_container(id);
     let ((), (), ()) = tokio::try_join!(starting, serving, tell(ours, output))?;
-    let waited = waited.await;
+    let waited = waited.await?;
     match waited.error {
         Some(error) => Err(Error::internal(error.message)),
         None => Ok(waited.status_code),

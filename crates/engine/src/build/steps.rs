@@ -500,10 +500,7 @@ impl Builder<'_> {
             base: Base {
                 id: state.id(),
                 config: config.clone(),
-                layers: self
-                    .store()
-                    .layer_directories(state.layers())
-                    .map_err(Error::from)?,
+                layers: state.layers().to_vec(),
             },
             words: words.clone(),
             env,

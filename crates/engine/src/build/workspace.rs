@@ -29,7 +29,9 @@ impl Workspace {
             _ => {}
         }
         loop {
-            let path = parent.join(format!("{:016x}", fastrand::u64(..)));
+            let number = getrandom::u64()
+                .map_err(|cause| Error::internal(format!("make a name up: {cause}")))?;
+            let path = parent.join(format!("{number:016x}"));
             match make(&path) {
                 Ok(()) => return Ok(Self { path }),
                 Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {}
