@@ -5,6 +5,7 @@
 //!
 //! Nothing here ever changes another's rule.
 
+mod legacy;
 pub(crate) mod others;
 pub(crate) mod rules;
 pub(crate) mod task;

@@ -7,7 +7,7 @@ use crate::{
     error::{Error, Result, chain},
     ipam::overlap,
     netlink::{
-        route::{self, Link},
+        route::{self, Index, Link},
         socket::Socket,
     },
     network::{self, Surroundings},
@@ -138,7 +138,15 @@ pub(crate) fn bring_up(socket: &mut Socket, state: &State, daemon: &str) -> Resu
     sysctl::enable_forwarding()?;
     for network in networks() {
         let there = links.iter().find(|link| link.name == network.bridge);
-        bring_up_bridge(socket, network, daemon, there)?;
+        let index = bring_up_bridge(socket, network, daemon, there)?;
+        for container in state.containers.values() {
+            let Some(joined) = container.endpoints.get(&network.id) else {
+                continue;
+            };
+            let publishes = !container.ports.is_empty();
+            let operations = plan::rejoin(&links, network, index, publishes, &joined.endpoint);
+            route::apply(socket, &operations)?;
+        }
     }
     Ok(())
 }
@@ -148,7 +156,7 @@ pub(crate) fn bring_up_bridge(
     network: &Network,
     daemon: &str,
     there: Option<&Link>,
-) -> Result<()> {
+) -> Result<Index> {
     let index = match there {
         Some(link) if link.is_bridge => link.index,
         Some(_) => {
@@ -168,5 +176,6 @@ pub(crate) fn bring_up_bridge(
         .filter(|(_, at)| *at == index)
         .map(|(address, _)| address)
         .collect();
-    route::apply(socket, &plan::address_bridge(network, index, &addresses))
+    route::apply(socket, &plan::address_bridge(network, index, &addresses))?;
+    Ok(index)
 }

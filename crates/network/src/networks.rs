@@ -221,7 +221,7 @@ impl Networks {
         let daemon = self.inner.settings.name.clone();
         on_own_thread(move || {
             let mut socket = route::open()?;
-            host::bring_up_bridge(&mut socket, &network, &daemon, None)
+            host::bring_up_bridge(&mut socket, &network, &daemon, None).map(drop)
         })
         .await?;
         self.inner.firewall.added().await
@@ -287,6 +287,7 @@ impl Networks {
         if let Err(error) = result {
             self.state()
                 .remove_endpoint(&endpoint.container, &endpoint.network);
+            self.inner.firewall.changed().await;
             return Err(error);
         }
         Ok(endpoint)

@@ -73,6 +73,34 @@ pub(crate) fn sweep<'a>(
     ports.chain(bridges).map(delete).collect()
 }
 
+/// Plugs the endpoints of a network into its bridge again that are not: somebody deleted the bridge.
+pub(crate) fn rejoin(
+    links: &[Link],
+    network: &Network,
+    bridge: Index,
+    publishes: bool,
+    endpoint: &Endpoint,
+) -> Vec<Operation> {
+    let orphaned =
+        |link: &&Link| link.name == endpoint.host_interface && link.master != Some(bridge);
+    let Some(link) = links.iter().find(orphaned) else {
+        return Vec::new();
+    };
+    let mut operations = vec![Operation::SetMaster {
+        name: link.name.clone(),
+        bridge,
+    }];
+    operations.extend(port_options(endpoint, network, publishes));
+    operations
+}
+
+fn port_options(endpoint: &Endpoint, network: &Network, publishes: bool) -> Vec<Operation> {
+    let name = || endpoint.host_interface.clone();
+    let hairpin = publishes.then(|| Operation::SetHairpin { name: name() });
+    let isolated = (!network.inter_container).then(|| Operation::SetIsolated { name: name() });
+    hairpin.into_iter().chain(isolated).collect()
+}
+
 /// What the names of our bridges' ports begin with.
 const PORT_PREFIX: &str = "veth";
 
@@ -105,12 +133,7 @@ pub(crate) fn join_outside(
         },
         Operation::NoLinkLocal { name: name() },
     ];
-    if publishes {
-        operations.push(Operation::SetHairpin { name: name() });
-    }
-    if !network.inter_container {
-        operations.push(Operation::SetIsolated { name: name() });
-    }
+    operations.extend(port_options(endpoint, network, publishes));
     operations
 }
 

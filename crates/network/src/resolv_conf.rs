@@ -1,6 +1,6 @@
 //! `resolv.conf`: the host's read, a container's written.
 
-use std::{fmt::Write as _, net::IpAddr};
+use std::{fmt::Write as _, fs, net::IpAddr, path::Path};
 
 use crate::networks::DNS_ADDRESS;
 
@@ -15,7 +15,24 @@ pub struct ResolvConf {
     pub options: Vec<String>,
 }
 
+/// Where systemd's resolver keeps the servers that it asks itself.
+const BEHIND_SYSTEMD: &str = "/run/systemd/resolve/resolv.conf";
+/// Where systemd's resolver listens.
+const SYSTEMD: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 53));
+
 impl ResolvConf {
+    /// Reads the host's at `path`, for containers to use themselves: if the host asks systemd's resolver, which
+    /// containers cannot reach, whom that one asks. A file that is not there says nothing.
+    pub fn of_host(path: &Path) -> Self {
+        let read = |path: &Path| fs::read_to_string(path).map(|text| Self::parse(&text));
+        let host = read(path).unwrap_or_default();
+        if host.nameservers == [SYSTEMD] {
+            read(Path::new(BEHIND_SYSTEMD)).unwrap_or(host)
+        } else {
+            host
+        }
+    }
+
     /// Reads one; what is not understood is passed over, as the C library does.
     pub fn parse(text: &str) -> Self {
         let mut parsed = Self::default();

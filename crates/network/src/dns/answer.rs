@@ -35,7 +35,7 @@ pub(crate) enum Subject {
 /// What is known about a subject.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Known {
-    /// The addresses of a name, in the order to tell them.
+    /// The addresses of a name, in order.
     Addresses(Vec<Ipv4Addr>),
     /// The name of an address.
     Name(String),
@@ -105,17 +105,24 @@ impl Query {
     }
 
     /// The answer to give. A name that is known has no records but addresses of version 4: of any other kind it has
-    /// none, which is no error.
-    pub(crate) fn answer(&self, known: Known) -> Vec<u8> {
+    /// none, which is no error. Several addresses take turns at being the first: `next_turn` counts, and is only
+    /// asked if it matters.
+    pub(crate) fn answer(&self, known: Known, next_turn: impl FnOnce() -> usize) -> Vec<u8> {
         let mut message = self.reply(ResponseCode::NoError);
         let Some(question) = self.message.queries.first() else {
             return Vec::new();
         };
         let data: Vec<RData> = match (known, question.query_type()) {
-            (Known::Addresses(addresses), RecordType::A | RecordType::ANY) => addresses
-                .into_iter()
-                .map(|address| RData::A(rdata::A(address)))
-                .collect(),
+            (Known::Addresses(mut addresses), RecordType::A | RecordType::ANY) => {
+                if addresses.len() > 1 {
+                    let turn = next_turn() % addresses.len();
+                    addresses.rotate_left(turn);
+                }
+                let records = addresses
+                    .into_iter()
+                    .map(|address| RData::A(rdata::A(address)));
+                records.collect()
+            }
             (Known::Name(name), RecordType::PTR | RecordType::ANY) => {
                 let name = name_of(&name).map(|name| RData::PTR(rdata::PTR(name)));
                 name.into_iter().collect()
@@ -267,7 +274,7 @@ mod tests {
 
     #[track_caller]
     fn check_answer(query: &Query, known: Known, expect: &[&str]) {
-        let answer = Message::from_vec(&query.answer(known)).unwrap();
+        let answer = Message::from_vec(&query.answer(known, || 0)).unwrap();
         assert_eq!(answer.metadata.id, 7);
         assert_eq!(answer.metadata.message_type, MessageType::Response);
         assert_eq!(answer.metadata.response_code, ResponseCode::NoError);
@@ -297,16 +304,31 @@ mod tests {
     }
 
     #[test]
+    fn addresses_take_turns() {
+        let first = |kind, turn: usize| {
+            let answer = query("web", kind).answer(addresses(3), || turn);
+            let answer = Message::from_vec(&answer).unwrap();
+            answer.answers.first().map(|record| record.data.to_string())
+        };
+        assert_eq!(first(RecordType::A, 0).as_deref(), Some("10.0.0.1"));
+        assert_eq!(first(RecordType::A, 1).as_deref(), Some("10.0.0.2"));
+        assert_eq!(first(RecordType::A, 5).as_deref(), Some("10.0.0.3"));
+        // Whoever asks for both kinds must not skip every other turn.
+        let unasked = || panic!("it is nobody's turn");
+        query("web", RecordType::AAAA).answer(addresses(3), unasked);
+    }
+
+    #[test]
     fn what_does_not_fit_is_to_be_asked_for_over_a_connection() {
         let asked = message("web", RecordType::A).to_vec().unwrap();
         let short = Query::read(&asked, Transport::Udp)
             .unwrap()
-            .answer(addresses(100));
+            .answer(addresses(100), || 0);
         assert!(short.len() <= 512);
         assert!(Message::from_vec(&short).unwrap().metadata.truncation);
         let long = Query::read(&asked, Transport::Tcp)
             .unwrap()
-            .answer(addresses(100));
+            .answer(addresses(100), || 0);
         let long = Message::from_vec(&long).unwrap();
         assert!(!long.metadata.truncation);
         assert_eq!(long.answers.len(), 100);
@@ -317,7 +339,7 @@ mod tests {
         let asked = extended.to_vec().unwrap();
         let answer = Query::read(&asked, Transport::Udp)
             .unwrap()
-            .answer(addresses(60));
+            .answer(addresses(60), || 0);
         let answer = Message::from_vec(&answer).unwrap();
         assert_eq!(answer.answers.len(), 60);
         assert!(answer.edns.is_some());
@@ -372,7 +394,7 @@ mod tests {
             match Query::read(&bytes, Transport::Udp) {
                 Ok(query) => {
                     let _subject = query.subject();
-                    assert!(query.answer(addresses(3)).len() <= 1232);
+                    assert!(query.answer(addresses(3), || 0).len() <= 1232);
                     let _code = query.is_answered_by(&bytes, 0);
                 }
                 Err(Refusal::Reply(reply)) => assert!(reply.len() <= 512 + bytes.len()),

@@ -2,10 +2,7 @@
 
 use std::{
     net::Ipv4Addr,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use super::answer::{Known, Subject};
@@ -16,17 +13,11 @@ use crate::state::{EndpointState, State};
 pub(crate) struct Names {
     state: Arc<Mutex<State>>,
     container: String,
-    /// Several addresses of a name take turns at being the first.
-    turn: AtomicUsize,
 }
 
 impl Names {
-    pub(crate) fn new(state: Arc<Mutex<State>>, container: String) -> Self {
-        Self {
-            state,
-            container,
-            turn: AtomicUsize::new(0),
-        }
+    pub(crate) const fn new(state: Arc<Mutex<State>>, container: String) -> Self {
+        Self { state, container }
     }
 
     /// What is known about a subject, if it is one of ours.
@@ -37,14 +28,8 @@ impl Names {
                 name_of(&state, &self.container, *address).map(Known::Name)
             }
             Subject::Name(name) => {
-                let mut addresses = addresses_of(&state, &self.container, name);
-                drop(state);
-                if addresses.is_empty() {
-                    return None;
-                }
-                let turn = self.turn.fetch_add(1, Ordering::Relaxed) % addresses.len();
-                addresses.rotate_left(turn);
-                Some(Known::Addresses(addresses))
+                let addresses = addresses_of(&state, &self.container, name);
+                (!addresses.is_empty()).then_some(Known::Addresses(addresses))
             }
         }
     }

@@ -1,6 +1,14 @@
 //! Serving one container's DNS: a task for datagrams, a task for connections. Both end with the container.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use hickory_proto::op::ResponseCode;
 use tokio::{
@@ -37,6 +45,8 @@ struct Server {
     upstream: Upstream,
     resolvers: Resolvers,
     under_way: Semaphore,
+    /// How many answers had several addresses.
+    turn: AtomicUsize,
 }
 
 /// Starts serving.
@@ -58,6 +68,7 @@ pub(crate) fn start(
         upstream,
         resolvers,
         under_way: Semaphore::new(UNDER_WAY),
+        turn: AtomicUsize::new(0),
     });
     let datagrams = tokio::spawn(serve_datagrams(udp, Arc::clone(&server)));
     let connections = tokio::spawn(serve_connections(tcp, server));
@@ -180,7 +191,10 @@ impl Server {
             .subject()
             .and_then(|subject| self.names.find(&subject));
         match known {
-            Some(known) => Immediate::Reply(query.answer(known)),
+            Some(known) => {
+                let next_turn = || self.turn.fetch_add(1, Ordering::Relaxed);
+                Immediate::Reply(query.answer(known, next_turn))
+            }
             None if self.names.may_ask_others() => Immediate::PassOn(query),
             None => Immediate::Reply(query.failure(ResponseCode::ServFail)),
         }

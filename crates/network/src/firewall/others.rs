@@ -6,6 +6,7 @@
 
 use std::io;
 
+use super::legacy;
 use crate::{
     Network, Warning,
     error::{Error, Result},
@@ -27,53 +28,57 @@ const META_OUT_INTERFACE: u32 = 7;
 
 /// A chain of another's.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Chain {
-    family: Family,
-    table: String,
-    name: String,
+pub(super) struct Chain {
+    pub(super) family: Family,
+    pub(super) table: String,
+    pub(super) name: String,
     /// Whether it sees every packet that passes through.
-    forwards: bool,
+    pub(super) forwards: bool,
     /// Whether it drops what no rule of it knows.
-    drops: bool,
+    pub(super) drops: bool,
 }
 
 /// A rule of another's, as far as it matters here.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-struct Rule {
-    table: String,
-    chain: String,
-    enters_by: Option<Pattern>,
-    leaves_by: Option<Pattern>,
-    accepts: bool,
+pub(super) struct Rule {
+    pub(super) table: String,
+    pub(super) chain: String,
+    pub(super) enters_by: Option<Pattern>,
+    pub(super) leaves_by: Option<Pattern>,
+    pub(super) accepts: bool,
     /// Whether it drops everything that comes to it.
-    drops_all: bool,
+    pub(super) drops_all: bool,
 }
 
 /// The name of an interface, or how it begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Pattern {
+pub(super) struct Pattern {
     text: String,
     is_prefix: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Family {
+pub(super) enum Family {
     Inet,
     Ipv4,
+    /// IPv4 in the old filter, which is there beside nftables.
+    Legacy,
 }
 
 /// Looks at what else is there.
 pub(crate) fn look(networks: &[Network], own_table: &str) -> Result<Vec<Warning>> {
     let mut socket = nf_tables::open().map_err(failure)?;
-    let chains = chains(&mut socket, own_table).map_err(failure)?;
-    if !chains.iter().any(|chain| chain.forwards) {
-        return Ok(Vec::new());
-    }
+    let mut chains = chains(&mut socket, own_table).map_err(failure)?;
     let mut rules = Vec::new();
-    for family in [Family::Inet, Family::Ipv4] {
-        for rule in self::rules(&mut socket, family).map_err(failure)? {
-            rules.push((family, rule));
+    if chains.iter().any(|chain| chain.forwards) {
+        for family in [Family::Inet, Family::Ipv4] {
+            let found = self::rules(&mut socket, family).map_err(failure)?;
+            rules.extend(found.into_iter().map(|rule| (family, rule)));
         }
+    }
+    if let Some((chain, found)) = legacy::look().map_err(failure)? {
+        chains.push(chain);
+        rules.extend(found.into_iter().map(|rule| (Family::Legacy, rule)));
     }
     Ok(judge(networks, &chains, &rules))
 }
@@ -150,6 +155,9 @@ fn remedy(chain: &Chain, bridges: &[&str], there: impl Fn(&str) -> bool) -> Stri
         } else if is_iptables && there("ufw-user-forward") {
             commands.push(format!("ufw route allow in on {bridge}"));
             commands.push(format!("ufw route allow out on {bridge}"));
+        } else if chain.family == Family::Legacy {
+            commands.push(format!("iptables-legacy -I FORWARD -i {bridge} -j ACCEPT"));
+            commands.push(format!("iptables-legacy -I FORWARD -o {bridge} -j ACCEPT"));
         } else if is_iptables && chain.name == "FORWARD" {
             let user = if there("DOCKER-USER") {
                 "DOCKER-USER"
@@ -266,7 +274,7 @@ fn big_endian(bytes: &[u8]) -> Option<u32> {
 
 impl Pattern {
     /// A whole name ends with zeros; what does not is only how it begins.
-    fn read(bytes: &[u8]) -> Option<Self> {
+    pub(super) fn read(bytes: &[u8]) -> Option<Self> {
         let end = bytes.iter().position(|byte| *byte == 0);
         let text = std::str::from_utf8(&bytes[..end.unwrap_or(bytes.len())]).ok()?;
         Some(Self {
@@ -296,7 +304,7 @@ impl Family {
     const fn number(self) -> u8 {
         match self {
             Self::Inet => 1,
-            Self::Ipv4 => 2,
+            Self::Ipv4 | Self::Legacy => 2,
         }
     }
 
@@ -304,6 +312,7 @@ impl Family {
         match self {
             Self::Inet => "inet",
             Self::Ipv4 => "ip",
+            Self::Legacy => "iptables-legacy",
         }
     }
 }

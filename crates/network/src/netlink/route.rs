@@ -48,6 +48,8 @@ pub(crate) enum Operation {
         peer_mac: MacAddress,
         namespace_fd: i32,
     },
+    /// Makes an interface a port of a bridge.
+    SetMaster { name: String, bridge: Index },
     /// Marks an interface by a text that only people and we read.
     SetAlias { name: String, alias: String },
     /// Keeps an interface from making itself an IPv6 address.
@@ -279,6 +281,9 @@ fn request(operation: &Operation) -> Message {
                 )
             })
         }
+        Operation::SetMaster { name, bridge } => {
+            named(name).with_number(libc::IFLA_MASTER, *bridge)
+        }
         Operation::SetAlias { name, alias } => {
             named(name).with(libc::IFLA_IFALIAS, alias.as_bytes())
         }
@@ -339,6 +344,9 @@ impl Operation {
         match self {
             Self::AddBridge { name, .. } => format!("making bridge {name}"),
             Self::AddVeth { name, peer, .. } => format!("making interfaces {name} and {peer}"),
+            Self::SetMaster { name, bridge } => {
+                format!("plugging {name} into bridge {bridge}")
+            }
             Self::SetAlias { name, .. } => format!("setting the alias of {name}"),
             Self::NoLinkLocal { name } => format!("turning off IPv6 addresses on {name}"),
             Self::SetHairpin { name } => format!("setting the bridge port {name} to hairpin mode"),

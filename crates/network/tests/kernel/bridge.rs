@@ -340,3 +340,47 @@ fn joining_is_quick() {
     // For people to read: no time is asserted.
     println!("attach: median {:?}, worst {:?}", times[10], times[19]);
 }
+
+#[test]
+fn joining_many_at_once_works() {
+    let computer = Computer::new();
+    let places: Vec<Place> = (0..12).map(|_| Place::new()).collect();
+    let names: Vec<String> = (0..12).map(|number| format!("c{number}")).collect();
+    let spaces: Vec<_> = places.iter().map(Place::namespace).collect();
+    let endpoints = computer.wait(async {
+        let mut joining = Vec::new();
+        for (name, space) in names.iter().zip(&spaces) {
+            joining.push(computer.networks.attach(attach(name, BRIDGE, space)));
+        }
+        let new = |number: u8| {
+            computer.networks.create(NewNetwork {
+                id: format!("{number:0<64}"),
+                name: format!("n{number}"),
+                ..NewNetwork::default()
+            })
+        };
+        let (endpoints, one, two) =
+            tokio::join!(futures_util::future::join_all(joining), new(1), new(2));
+        let (one, two) = (one.unwrap(), two.unwrap());
+        assert_ne!(one.subnet, two.subnet);
+        let removed = tokio::join!(
+            computer.networks.remove(&one.id),
+            computer.networks.remove(&two.id)
+        );
+        removed.0.and(removed.1).unwrap();
+        endpoints
+    });
+    let mut addresses: Vec<_> = endpoints
+        .into_iter()
+        .map(|endpoint| endpoint.unwrap().address)
+        .collect();
+    addresses.sort();
+    addresses.dedup();
+    assert_eq!(addresses.len(), 12);
+    places[0].serve(80, "first");
+    for (place, endpoint) in places.iter().zip(computer.networks.endpoints(BRIDGE)) {
+        drop(endpoint);
+        let first = computer.networks.endpoints_of("c0")[0].address;
+        assert!(place.ask(first, 80).is_ok());
+    }
+}

@@ -97,21 +97,46 @@ fn a_firewall_that_would_drop_is_told_of() {
     let computer = Computer::new();
     let warnings = || computer.wait(computer.networks.warnings());
     assert_eq!(warnings(), []);
-    let nft = |command: &str| computer.place.run("nft", command);
-    nft("add table ip filter");
-    nft("add chain ip filter FORWARD { type filter hook forward priority 0 ; policy drop ; }");
-    let found = warnings();
-    assert_eq!(found.len(), 1);
-    assert!(found[0].message.contains("ip filter FORWARD"), "{found:?}");
-    assert!(found[0].remedy.contains("essaim0"), "{found:?}");
-    // The remedy is one.
-    for command in found[0].remedy.lines() {
-        let (program, arguments) = command.split_once(' ').unwrap();
-        computer
-            .place
-            .run(program, &arguments.replace(['\'', '"'], ""));
+    let stand_in_the_way = [
+        ("ip filter FORWARD", "iptables -P FORWARD DROP"),
+        (
+            "iptables-legacy filter FORWARD",
+            "iptables-legacy -P FORWARD DROP",
+        ),
+        (
+            "inet mine through",
+            "nft add table inet mine; \
+             add chain inet mine through { type filter hook forward priority 5 ; policy drop ; }",
+        ),
+        (
+            "inet other through",
+            "nft add table inet other; \
+             add chain inet other through { type filter hook forward priority 5 ; }; \
+             add rule inet other through ct state established accept; \
+             add rule inet other through counter reject",
+        ),
+    ];
+    let (one, world) = (Place::new(), Place::new());
+    computer
+        .place
+        .join(&world, "10.1.0.1/24", "10.1.0.2/24", "world0");
+    computer.attach("one", BRIDGE, &one);
+    world.serve(80, "world");
+    for (chain, command) in stand_in_the_way {
+        let run = |command: &str| {
+            let (program, arguments) = command.split_once(' ').unwrap();
+            computer.place.run(program, arguments);
+        };
+        run(command);
+        one.cannot_reach([10, 1, 0, 2], 80);
+        let found = warnings();
+        assert_eq!(found.len(), 1, "{command}");
+        assert!(found[0].message.contains(chain), "{found:?}");
+        // The remedy is one.
+        found[0].remedy.lines().for_each(run);
+        assert_eq!(warnings(), []);
+        assert!(one.ask([10, 1, 0, 2], 80).is_ok());
     }
-    assert_eq!(warnings(), []);
 }
 
 #[test]

@@ -296,3 +296,49 @@ fn many_ports_are_published_at_once() {
     assert!(world.ask(HOST, held.bindings[199].host_port).is_ok());
     assert!(world.ask(HOST, 8000).is_ok());
 }
+
+#[test]
+fn bridges_that_do_not_ask_the_filter_make_no_difference() {
+    let (computer, world, web) = computer_with_container();
+    let setting = "-q net.bridge.bridge-nf-call-iptables=0";
+    computer.place.run("sysctl", setting);
+    let _held = computer.publish("web", BRIDGE, &[request(80, None, "8000")]);
+    let neighbour = Place::new();
+    computer.attach("neighbour", BRIDGE, &neighbour);
+    for place in [&computer.place, &world, &web, &neighbour] {
+        assert!(place.ask(HOST, 8000).is_ok());
+    }
+    assert!(computer.place.ask(LOOPBACK, 8000).is_ok());
+    world.cannot_reach([172, 17, 0, 2], 80);
+}
+
+#[test]
+fn two_daemons_cannot_have_one_port() {
+    let (computer, world, web) = computer_with_container();
+    let second = computer
+        .wait(network::Networks::open(
+            crate::place::other_settings(),
+            network::Restored::default(),
+        ))
+        .unwrap();
+    let _held = computer.publish("web", BRIDGE, &[request(80, None, "8000")]);
+    let other = "e".repeat(64);
+    let reserved = second.reserve_ports("other", &other, &[request(80, None, "8000")]);
+    assert!(matches!(reserved, Err(Error::PortTaken { .. })));
+    let held = second
+        .reserve_ports("other", &other, &[request(80, None, "8001")])
+        .unwrap();
+    let place = Place::new();
+    place.serve(80, "other");
+    let namespace = place.namespace();
+    computer
+        .wait(second.attach(crate::place::attach("other", &other, &namespace)))
+        .unwrap();
+    computer
+        .wait(second.publish("other", &held.bindings))
+        .unwrap();
+    assert_eq!(world.ask(HOST, 8000).unwrap(), "web 10.1.0.2");
+    assert_eq!(world.ask(HOST, 8001).unwrap(), "other 10.1.0.2");
+    assert!(computer.place.ask(LOOPBACK, 8001).is_ok());
+    assert!(web.ask(HOST, 8001).unwrap().starts_with("other "));
+}

@@ -181,3 +181,30 @@ fn an_attach_whose_caller_went_away_is_released() {
     let one = Place::new();
     computer.attach("one", BRIDGE, &one);
 }
+
+#[test]
+fn a_bridge_that_was_deleted_is_made_again_with_its_containers() {
+    let computer = Computer::new();
+    let web = Place::new();
+    computer.attach("web", BRIDGE, &web);
+    web.serve(80, "web");
+    let _held = computer.publish("web", BRIDGE, &[port("8000")]);
+    let (networks, endpoints, ports) = stored(&computer.networks, "web");
+    let settings = computer.settings.clone();
+    let place = computer.kill();
+    place.run("ip", "link delete essaim0");
+    let id = "web".to_owned();
+    let containers = vec![RestoredContainer {
+        id,
+        endpoints,
+        ports,
+    }];
+    let restored = Restored {
+        networks,
+        containers,
+    };
+    let computer = Computer::with(place, settings, restored);
+    assert!(computer.place.ask([127, 0, 0, 1], 8000).is_ok());
+    let shown = computer.place.run("bridge", "-d link show");
+    assert!(shown.contains("hairpin on"), "{shown}");
+}
