@@ -6,5 +6,6 @@
 pub(crate) mod conntrack;
 pub(crate) mod message;
 pub(crate) mod nf_tables;
+pub(crate) mod operation;
 pub(crate) mod route;
 pub(crate) mod socket;

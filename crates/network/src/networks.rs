@@ -17,7 +17,7 @@ use crate::{
     firewall::{others, task::Firewall},
     host,
     namespace::on_own_thread,
-    netlink::route::{self, Operation},
+    netlink::{operation::Operation, route, socket::Socket},
     network, plan,
     reservation::{self, EphemeralPorts},
     state::{ContainerState, EndpointState, State},
@@ -385,16 +385,17 @@ impl Networks {
             let operations =
                 plan::join_outside(&endpoint, &network, bridge, namespace_fd, publishes);
             route::apply(&mut outside, &operations)?;
-            let undo = |error| {
-                let name = endpoint.host_interface.clone();
+            if let Err(error) = join_inside(&namespace, &endpoint, is_gateway) {
+                let name = endpoint.host_interface;
                 // The first error is the one to tell.
                 drop(route::apply(
                     &mut outside,
                     &[Operation::DeleteLink { name }],
                 ));
-                error
-            };
-            join_inside(&namespace, &endpoint, is_gateway).map_err(undo)
+                return Err(error);
+            }
+            begin_passing(&mut outside, &endpoint, &network);
+            Ok(())
         })
         .await
     }
@@ -447,7 +448,11 @@ impl Networks {
         let namespace = namespace.duplicate()?;
         let unwired = on_own_thread(move || {
             let name = endpoint.host_interface;
-            route::apply(&mut route::open()?, &[Operation::DeleteLink { name }])?;
+            let mut outside = route::open()?;
+            // A container that ends meanwhile takes it away itself.
+            if route::link(&mut outside, &name)?.is_some() {
+                route::apply(&mut outside, &[Operation::DeleteLink { name }])?;
+            }
             let Some((gateway, address)) =
                 gateway.and_then(|endpoint| Some((endpoint.gateway?, endpoint.interface)))
             else {
@@ -620,6 +625,18 @@ struct Joining {
     publishes: bool,
     /// Whether the firewall may still lead somebody else's port to its address.
     still_led_to: bool,
+}
+
+/// Sees to it that the first packets are not lost. Were they, they would be sent again: nothing fails for it.
+fn begin_passing(outside: &mut Socket, endpoint: &Endpoint, network: &Network) {
+    route::wait_until_up(outside, &endpoint.host_interface);
+    // It has been down until its first port came up.
+    route::wait_until_up(outside, &network.bridge);
+    let taken_over = route::index(outside, &endpoint.host_interface)
+        .and_then(|port| route::apply(outside, &plan::take_over(endpoint, port)));
+    if let Err(error) = taken_over {
+        tracing::debug!(error = %chain(&error), "the bridge has to hear from the container first");
+    }
 }
 
 fn join_inside(namespace: &Namespace, endpoint: &Endpoint, is_gateway: bool) -> Result<()> {

@@ -5,7 +5,10 @@ use ipnet::Ipv4Net;
 
 use crate::{
     Endpoint, MacAddress, Network,
-    netlink::route::{Index, Link, Operation},
+    netlink::{
+        operation::{Operation, Veth},
+        route::{Index, Link},
+    },
 };
 
 /// Marks a bridge as a daemon's, with the network's id behind it.
@@ -123,18 +126,27 @@ pub(crate) fn join_outside(
 ) -> Vec<Operation> {
     let name = || endpoint.host_interface.clone();
     let mut operations = vec![
-        Operation::AddVeth {
+        Operation::AddVeth(Veth {
             name: name(),
             bridge,
             mtu: network.mtu,
             peer: endpoint.interface.clone(),
             peer_mac: endpoint.mac,
             namespace_fd,
-        },
+        }),
         Operation::NoLinkLocal { name: name() },
     ];
     operations.extend(port_options(endpoint, network, publishes));
     operations
+}
+
+/// Leads frames for a container to its port at once: while the port of one that had its address before is not gone
+/// yet, the bridge would lead them there until it hears from the new one.
+pub(crate) fn take_over(endpoint: &Endpoint, port: Index) -> Vec<Operation> {
+    vec![Operation::LearnAddress {
+        port,
+        mac: endpoint.mac,
+    }]
 }
 
 /// The loopback interface's number in every namespace.
@@ -166,7 +178,7 @@ mod tests {
     use super::{join_inside, join_outside, make_bridge, sweep};
     use crate::{
         Endpoint, MacAddress, Network,
-        netlink::route::{Link, Operation},
+        netlink::{operation::Operation, route::Link},
     };
 
     fn network(inter_container: bool) -> Network {

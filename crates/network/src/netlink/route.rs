@@ -1,72 +1,24 @@
 //! Links, addresses and routes: what a plan asks for, as messages; and what is there.
 
-use std::{io, net::Ipv4Addr, path::Path};
+use std::{io, net::Ipv4Addr, path::Path, time::Duration};
 
 use super::{
     message::{Attributes, Message, number},
+    operation::{Operation, request},
     socket::Socket,
 };
-use crate::{
-    MacAddress,
-    error::{Error, Result},
-};
+use crate::error::{Error, Result};
 use ipnet::Ipv4Net;
 use rustix::net::Protocol;
 
 /// Netlink's own protocol, which is number zero, as if none were named.
 const NETLINK_ROUTE: Option<Protocol> = None;
-const LINK_ADDRESS: u16 = libc::IFLA_ADDRESS;
-const BRIDGE_PORT_HAIRPIN: u16 = 4;
-const BRIDGE_PORT_ISOLATED: u16 = 33;
-const VETH_PEER: u16 = 1;
 const AF_INET: u8 = 2;
-const AF_INET6: u16 = 10;
-const INET6_ADDRESS_GENERATION: u16 = 8;
-const GENERATE_NO_ADDRESS: u8 = 1;
 /// The length of the fixed part of a link's message.
-const LINK_FIXED: usize = 16;
+pub(super) const LINK_FIXED: usize = 16;
 
 /// The number by which the kernel knows an interface.
 pub(crate) type Index = u32;
-
-/// One change of the kernel's configuration: what plans are made of.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Operation {
-    /// Makes a bridge, down, without addresses.
-    AddBridge {
-        name: String,
-        mac: MacAddress,
-        mtu: Option<u32>,
-    },
-    /// Makes a veth pair: one end a port of a bridge, up; the other in the namespace that `namespace_fd` is open
-    /// on, down.
-    AddVeth {
-        name: String,
-        bridge: Index,
-        mtu: Option<u32>,
-        peer: String,
-        peer_mac: MacAddress,
-        namespace_fd: i32,
-    },
-    /// Makes an interface a port of a bridge.
-    SetMaster { name: String, bridge: Index },
-    /// Marks an interface by a text that only people and we read.
-    SetAlias { name: String, alias: String },
-    /// Keeps an interface from making itself an IPv6 address.
-    NoLinkLocal { name: String },
-    /// Lets frames return through the port they came from.
-    SetHairpin { name: String },
-    /// Keeps a port from talking to other such ports.
-    SetIsolated { name: String },
-    /// Sets an interface up.
-    SetUp { index: Index },
-    /// Gives an interface an address.
-    AddAddress { index: Index, address: Ipv4Net },
-    /// Leads what has no other way through a gateway, instead of any other that does.
-    SetDefaultRoute { index: Index, gateway: Ipv4Addr },
-    /// Deletes an interface.
-    DeleteLink { name: String },
-}
 
 /// An interface that is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,6 +78,30 @@ pub(crate) fn index(socket: &mut Socket, name: &str) -> Result<Index> {
             source: io::Error::from_raw_os_error(libc::ENODEV),
         }),
     }
+}
+
+/// Waits until an interface that has been set up, and whose other end has, passes packets on.
+///
+/// The kernel tells a bridge of it, and the queue that it may be used, by work of its own that comes a moment later;
+/// what is sent before is lost, and sent again after a whole second. To ask for the state has new kernels do that
+/// work first; of older ones we ask until it is done. It is not worth failing for.
+pub(crate) fn wait_until_up(socket: &mut Socket, name: &str) {
+    const UP: Option<&[u8]> = Some(&[6]);
+    const ATTEMPTS: u32 = 100;
+    const PAUSE: Duration = Duration::from_micros(500);
+    let question =
+        Message::new(libc::RTM_GETLINK, 0, &[0; LINK_FIXED]).with_text(libc::IFLA_IFNAME, name);
+    for _ in 0..ATTEMPTS {
+        let is_up = socket.ask(&question, |incoming| {
+            let attributes = incoming.body.get(LINK_FIXED..).map(Attributes::new);
+            attributes.is_some_and(|attributes| attributes.find(libc::IFLA_OPERSTATE) == UP)
+        });
+        match is_up {
+            Ok(true) | Err(_) => return,
+            Ok(false) => std::thread::sleep(PAUSE),
+        }
+    }
+    tracing::debug!(name, "an interface does not come up");
 }
 
 /// Every interface.
@@ -219,146 +195,4 @@ fn read_address(body: &[u8]) -> Option<(Ipv4Net, Index)> {
     let address: [u8; 4] = attributes.find(libc::IFA_LOCAL)?.try_into().ok()?;
     let address = Ipv4Net::new(address.into(), body[1]).ok()?;
     Some((address, number(body, 4)?))
-}
-
-fn link_fixed(index: Index, flags: i32) -> [u8; LINK_FIXED] {
-    let mut fixed = [0; LINK_FIXED];
-    fixed[4..8].copy_from_slice(&index.to_ne_bytes());
-    fixed[8..12].copy_from_slice(&flags.to_ne_bytes());
-    fixed[12..16].copy_from_slice(&flags.to_ne_bytes());
-    fixed
-}
-
-fn request(operation: &Operation) -> Message {
-    const CHANGE: i32 = libc::NLM_F_ACK;
-    const MAKE: i32 = libc::NLM_F_ACK | libc::NLM_F_CREATE | libc::NLM_F_EXCL;
-    let named = |name: &str| {
-        Message::new(libc::RTM_NEWLINK, CHANGE, &link_fixed(0, 0))
-            .with_text(libc::IFLA_IFNAME, name)
-    };
-    let port = |name: &str, option: u16| {
-        named(name).with_nested(libc::IFLA_LINKINFO, |message| {
-            message
-                .with(libc::IFLA_INFO_SLAVE_KIND, b"bridge")
-                .with_nested(libc::IFLA_INFO_SLAVE_DATA, |message| {
-                    message.with(option, &[1])
-                })
-        })
-    };
-    match operation {
-        Operation::AddBridge { name, mac, mtu } => {
-            let message = Message::new(libc::RTM_NEWLINK, MAKE, &link_fixed(0, 0))
-                .with_text(libc::IFLA_IFNAME, name)
-                .with(LINK_ADDRESS, &mac.octets());
-            with_mtu(message, *mtu).with_nested(libc::IFLA_LINKINFO, |message| {
-                message.with(libc::IFLA_INFO_KIND, b"bridge")
-            })
-        }
-        Operation::AddVeth {
-            name,
-            bridge,
-            mtu,
-            peer,
-            peer_mac,
-            namespace_fd,
-        } => {
-            let message = Message::new(libc::RTM_NEWLINK, MAKE, &link_fixed(0, libc::IFF_UP))
-                .with_text(libc::IFLA_IFNAME, name)
-                .with_number(libc::IFLA_MASTER, *bridge);
-            with_mtu(message, *mtu).with_nested(libc::IFLA_LINKINFO, |message| {
-                message.with(libc::IFLA_INFO_KIND, b"veth").with_nested(
-                    libc::IFLA_INFO_DATA,
-                    |message| {
-                        message.with_nested(VETH_PEER, |message| {
-                            let message = message
-                                .with_raw(&link_fixed(0, 0))
-                                .with_text(libc::IFLA_IFNAME, peer)
-                                .with(LINK_ADDRESS, &peer_mac.octets())
-                                .with(libc::IFLA_NET_NS_FD, &namespace_fd.to_ne_bytes());
-                            with_mtu(message, *mtu)
-                        })
-                    },
-                )
-            })
-        }
-        Operation::SetMaster { name, bridge } => {
-            named(name).with_number(libc::IFLA_MASTER, *bridge)
-        }
-        Operation::SetAlias { name, alias } => {
-            named(name).with(libc::IFLA_IFALIAS, alias.as_bytes())
-        }
-        Operation::NoLinkLocal { name } => named(name).with_nested(libc::IFLA_AF_SPEC, |message| {
-            message.with_nested(AF_INET6, |message| {
-                message.with(INET6_ADDRESS_GENERATION, &[GENERATE_NO_ADDRESS])
-            })
-        }),
-        Operation::SetHairpin { name } => port(name, BRIDGE_PORT_HAIRPIN),
-        Operation::SetIsolated { name } => port(name, BRIDGE_PORT_ISOLATED),
-        Operation::SetUp { index } => {
-            Message::new(libc::RTM_NEWLINK, CHANGE, &link_fixed(*index, libc::IFF_UP))
-        }
-        Operation::AddAddress { index, address } => {
-            let mut fixed = [0; 8];
-            fixed[0] = AF_INET;
-            fixed[1] = address.prefix_len();
-            fixed[4..8].copy_from_slice(&index.to_ne_bytes());
-            Message::new(libc::RTM_NEWADDR, MAKE, &fixed)
-                .with(libc::IFA_LOCAL, &address.addr().octets())
-                .with(libc::IFA_ADDRESS, &address.addr().octets())
-                .with(libc::IFA_BROADCAST, &address.broadcast().octets())
-        }
-        Operation::SetDefaultRoute { index, gateway } => Message::new(
-            libc::RTM_NEWROUTE,
-            libc::NLM_F_ACK | libc::NLM_F_CREATE | libc::NLM_F_REPLACE,
-            &default_route(),
-        )
-        .with(libc::RTA_GATEWAY, &gateway.octets())
-        .with_number(libc::RTA_OIF, *index),
-        Operation::DeleteLink { name } => {
-            Message::new(libc::RTM_DELLINK, CHANGE, &link_fixed(0, 0))
-                .with_text(libc::IFLA_IFNAME, name)
-        }
-    }
-}
-
-fn with_mtu(message: Message, mtu: Option<u32>) -> Message {
-    match mtu {
-        Some(mtu) => message.with_number(libc::IFLA_MTU, mtu),
-        None => message,
-    }
-}
-
-fn default_route() -> [u8; 12] {
-    let mut fixed = [0; 12];
-    fixed[0] = AF_INET;
-    fixed[4] = libc::RT_TABLE_MAIN;
-    fixed[5] = libc::RTPROT_BOOT;
-    fixed[6] = libc::RT_SCOPE_UNIVERSE;
-    fixed[7] = libc::RTN_UNICAST;
-    fixed
-}
-
-impl Operation {
-    /// What it does, for an error's text.
-    fn describe(&self) -> String {
-        match self {
-            Self::AddBridge { name, .. } => format!("making bridge {name}"),
-            Self::AddVeth { name, peer, .. } => format!("making interfaces {name} and {peer}"),
-            Self::SetMaster { name, bridge } => {
-                format!("plugging {name} into bridge {bridge}")
-            }
-            Self::SetAlias { name, .. } => format!("setting the alias of {name}"),
-            Self::NoLinkLocal { name } => format!("turning off IPv6 addresses on {name}"),
-            Self::SetHairpin { name } => format!("setting the bridge port {name} to hairpin mode"),
-            Self::SetIsolated { name } => format!("isolating the bridge port {name}"),
-            Self::SetUp { index } => format!("setting interface {index} up"),
-            Self::AddAddress { index, address } => {
-                format!("giving interface {index} the address {address}")
-            }
-            Self::SetDefaultRoute { gateway, .. } => {
-                format!("setting the default route to {gateway}")
-            }
-            Self::DeleteLink { name } => format!("deleting interface {name}"),
-        }
-    }
 }
