@@ -6,8 +6,10 @@ use std::path::PathBuf;
 use model::digest::{DiffId, Digest, ImageId};
 use model::reference::InvalidReference;
 
+use crate::registry::client::RegistryError;
+
 /// The result of an operation on images.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// A failed operation on images.
 #[derive(Debug, thiserror::Error)]
@@ -154,6 +156,9 @@ pub enum Error {
         /// What it is for.
         platform: String,
     },
+    /// A registry failed.
+    #[error(transparent)]
+    Registry(Box<RegistryError>),
     /// Not there yet.
     #[error("{what} is not there yet")]
     NotYet {
@@ -183,7 +188,16 @@ impl Error {
 
     /// Whether what was asked for does not exist.
     pub fn is_not_found(&self) -> bool {
-        matches!(self, Self::NoSuchImage { .. })
+        match self {
+            Self::NoSuchImage { .. } => true,
+            Self::Registry(error) => error.is_not_found(),
+            _ => false,
+        }
+    }
+
+    /// Whether a registry wants to know who asks, or does not believe it.
+    pub fn is_unauthorized(&self) -> bool {
+        matches!(self, Self::Registry(error) if error.is_unauthorized())
     }
 
     /// Whether the request itself is wrong.

@@ -115,29 +115,14 @@ impl Store {
         let prepared = extract_all(&missing, &workspace, progress)?;
         let recorded = self.record(prepared, &images)?;
         drop(hold);
-        let loaded: Vec<_> = recorded
+        Ok(recorded
             .iter()
             .zip(found)
             .map(|(image, found)| Loaded {
                 id: image.id,
                 names: found.names,
             })
-            .collect();
-        for image in &loaded {
-            say_loaded(image, progress);
-        }
-        Ok(loaded)
-    }
-}
-
-fn say_loaded(loaded: &Loaded, progress: &Progress) {
-    if loaded.names.is_empty() {
-        let line = format!("Loaded image ID: {}\n", loaded.id);
-        progress.say(Message::stream(line));
-    }
-    for name in &loaded.names {
-        let line = format!("Loaded image: {}\n", name.familiar());
-        progress.say(Message::stream(line));
+            .collect())
     }
 }
 

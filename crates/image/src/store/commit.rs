@@ -34,8 +34,9 @@ impl Store {
         self.take_in(copied(changes, &workspace)?)
     }
 
-    /// Makes sure that all layers are on disk, so that a loss of power takes none. Loading, pulling and importing
-    /// end with it; whoever adopts or commits layers calls it when the image is done.
+    /// Waits until all layers are on disk, so that a loss of power takes none. Until then, a layer that was made
+    /// is gone when the computer starts again after one, and its images with it: none is ever there in part.
+    /// Beside busy disks this takes long, so it is called in the background.
     pub fn settle(&self) -> Result<()> {
         let unsettled: Vec<_> = {
             let index = self.index();

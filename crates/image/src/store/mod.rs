@@ -19,6 +19,7 @@ mod holds;
 mod index;
 mod layers;
 mod names;
+mod remote;
 mod remove;
 mod usage;
 mod workspace;
@@ -201,8 +202,7 @@ impl Store {
         self.commit(changes)
     }
 
-    /// Records prepared layers and the images that need them, all or none of them; they are on disk when this
-    /// returns.
+    /// Records prepared layers and the images that need them, all or none of them.
     pub(crate) fn record(
         &self,
         prepared: Vec<Prepared>,
@@ -210,12 +210,6 @@ impl Store {
     ) -> Result<Vec<Arc<Image>>> {
         let writing = self.writing();
         let mut changes = self.place_layers(prepared)?;
-        self.synchronise()?;
-        for change in &mut changes {
-            if let Change::PutLayer(_, record) = change {
-                record.unsettled = None;
-            }
-        }
         for image in images {
             let of_image = self.changes_for(image, &changes)?;
             changes.extend(of_image);
