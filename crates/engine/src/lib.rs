@@ -11,7 +11,9 @@
 //! It must never speak HTTP, and never read or write a path of a container without `rootfs`.
 
 pub mod build;
+pub mod changes;
 pub mod container;
+pub mod copy;
 pub mod error;
 pub mod event;
 pub mod filter;

@@ -16,14 +16,20 @@ use std::future::Future;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::Stream;
 use jiff::Timestamp;
 use model::api::container::LogsOptions;
 use rustix::fs::inotify;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc;
 
+use crate::Engine;
+use crate::container::Condition;
+use crate::error::{Error, Result};
 use crate::moment;
 use files::LogFiles;
 use record::Record;
@@ -41,6 +47,54 @@ pub enum Framing {
     Multiplexed,
     /// They are not.
     Raw,
+}
+
+/// A container's log, for a client.
+pub struct Logs {
+    /// Bytes as they go to the client: framed unless the container has a terminal.
+    pub chunks: Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>,
+    /// Whether the container has a terminal.
+    pub tty: bool,
+}
+
+impl Engine {
+    /// What a container has written, and, if it is followed, writes until it ends.
+    pub async fn container_logs(&self, name: &str, options: &LogsOptions) -> Result<Logs> {
+        if !options.stdout && !options.stderr {
+            return Err(Error::bad_parameter(
+                "Bad parameters: you must choose at least one stream",
+            ));
+        }
+        self.ready().await;
+        let container = self.containers().find(name)?;
+        let path = self.log_path(&container).ok_or_else(|| {
+            Error::not_implemented("reading logs that the container's logging driver does not keep")
+        })?;
+        let tty = container.record().config.tty;
+        let framing = if tty {
+            Framing::Raw
+        } else {
+            Framing::Multiplexed
+        };
+        let mut condition = container.watch();
+        let mut options = options.clone();
+        let now = container.condition();
+        // A container that does not run writes nothing more, even if it is started again.
+        options.follow &= now.phase.is_running();
+        let exits = now.exits;
+        let ended = async move {
+            let over = |condition: &Arc<Condition>| {
+                condition.exits != exits || !condition.phase.is_running()
+            };
+            // A container that is gone has ended as well.
+            drop(condition.wait_for(over).await);
+        };
+        let chunks = stream(&path, options, framing, ended);
+        Ok(Logs {
+            chunks: Box::pin(crate::stream::of_receiver(chunks)),
+            tty,
+        })
+    }
 }
 
 /// The log at `path`, in chunks. A follower's ends when `ended` does and everything has been read.

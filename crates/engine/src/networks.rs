@@ -173,8 +173,8 @@ impl Engine {
             return Err(refuse::connecting(&record.name));
         };
         let settings = connect.endpoint_config.unwrap_or_default();
-        drop((network, settings));
-        Err(Error::not_implemented("connect"))
+        self.connect_container(&connect.container, network, settings)
+            .await
     }
 
     /// Takes a container out of a network, for good.
@@ -183,8 +183,8 @@ impl Engine {
         let Some(network) = &record.bridge else {
             return Err(refuse::disconnecting(&record.name));
         };
-        drop((network, disconnect));
-        Err(Error::not_implemented("disconnect"))
+        self.disconnect_container(&disconnect.container, network)
+            .await
     }
 
     /// Removes the networks that people made and no container is in.

@@ -17,6 +17,7 @@ impl Engine {
     /// The processes of a running container, in the columns that these arguments of `ps` ask for.
     pub async fn top_container(&self, name: &str, arguments: &str) -> Result<Top> {
         let columns = columns(arguments)?;
+        self.ready().await;
         let container = self.containers().find(name)?;
         let shim = container
             .shim()
