@@ -18,8 +18,8 @@ use crate::error::Error;
 use crate::request::{Body, Request};
 use crate::stream::{self, Hijacked};
 
-/// The newest version that we speak.
-const NEWEST_VERSION: &str = "1.50";
+/// The newest version of the API that is spoken here.
+pub const NEWEST_VERSION: &str = "1.50";
 /// What an engine speaks that does not say.
 const UNKNOWN_VERSION: &str = "1.24";
 
@@ -120,7 +120,7 @@ impl Client {
     /// Sends a request and returns its answer if that is a success; what the engine says otherwise is an
     /// [`Error::Answered`].
     pub async fn send(&self, request: Request) -> Result<Answer, Error> {
-        let prefix = self.prefix(&request).await?;
+        let prefix = self.prefix(request.versioned).await?;
         let answer = self.converse(request, &prefix).await?;
         if answer.status().is_success() || answer.status() == StatusCode::NOT_MODIFIED {
             Ok(answer)
@@ -131,7 +131,7 @@ impl Client {
 
     /// Sends a request and takes the connection over. The engine's media type for the stream comes with it.
     pub async fn hijack(&self, request: Request) -> Result<(Hijacked, Option<String>), Error> {
-        let prefix = self.prefix(&request).await?;
+        let prefix = self.prefix(request.versioned).await?;
         let request = request
             .header(header::CONNECTION, "Upgrade")
             .header(header::UPGRADE, "tcp");
@@ -158,8 +158,8 @@ impl Client {
         stream::connect(&self.endpoint).await
     }
 
-    async fn prefix(&self, request: &Request) -> Result<String, Error> {
-        Ok(if request.versioned {
+    async fn prefix(&self, versioned: bool) -> Result<String, Error> {
+        Ok(if versioned {
             format!("/v{}", self.api_version().await?)
         } else {
             String::new()

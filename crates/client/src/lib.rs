@@ -24,11 +24,11 @@ mod stream;
 mod tls;
 
 pub use answer::{Answer, BodyReader};
-pub use client::{Client, Ping, Settings};
+pub use client::{Client, NEWEST_VERSION, Ping, Settings};
 pub use endpoint::{Endpoint, EndpointChoice, InvalidEndpoint, TlsFiles};
 pub use error::Error;
 pub use frames::{Frame, FrameReader, Source};
 pub use messages::Messages;
 pub use query::encode_component;
-pub use request::{Body, Request, reader_body};
+pub use request::{Body, Request, pieces_body, reader_body};
 pub use stream::{Hijacked, ReadHalf, WriteHalf};

@@ -11,6 +11,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use serde::Serialize;
 use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::sync::mpsc;
 
 use crate::query::encode_component;
 
@@ -149,4 +150,13 @@ pub fn reader_body(reader: impl AsyncRead + Send + Unpin + 'static) -> Body {
         Ok::<_, io::Error>((count > 0).then(|| (Bytes::from(piece), reader)))
     });
     StreamBody::new(pieces.map_ok(Frame::data)).boxed_unsync()
+}
+
+/// What another thread hands over, piece by piece; it is held back while the engine takes none.
+pub fn pieces_body(pieces: mpsc::Receiver<io::Result<Bytes>>) -> Body {
+    let pieces = stream::unfold(pieces, |mut pieces| async move {
+        let piece = pieces.recv().await?;
+        Some((piece.map(Frame::data), pieces))
+    });
+    StreamBody::new(pieces).boxed_unsync()
 }

@@ -1,0 +1,158 @@
+//! A container's streams joined to ours, until the container's end, the connection's, or the detach keys.
+
+use std::io;
+
+use bytes::Bytes;
+use client::{FrameReader, Hijacked, Source, WriteHalf};
+use tokio::io::{AsyncRead, AsyncWriteExt, Stderr, Stdout};
+use tokio::sync::mpsc;
+
+use super::detach::{Typed, Watch};
+use super::input;
+use crate::failure::Failure;
+use crate::output;
+
+/// Whether a container has a terminal: then its stream has no frames, and keys may detach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    Terminal,
+    Frames,
+}
+
+/// What is joined.
+#[derive(Debug)]
+pub(crate) struct Joined {
+    pub(crate) form: Form,
+    /// The keys that detach; none where nothing is typed.
+    pub(crate) detach_keys: Vec<u8>,
+    pub(crate) stdin: bool,
+    pub(crate) stdout: bool,
+    pub(crate) stderr: bool,
+}
+
+/// How it ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The container's output has ended.
+    Output,
+    /// The user left.
+    Detached,
+}
+
+/// Copies both ways until one of the ends.
+pub(crate) async fn join(connection: Hijacked, joined: Joined) -> Result<End, Failure> {
+    let (reader, writer) = tokio::io::split(connection);
+    let output = copy_output(reader, joined.form, joined.stdout, joined.stderr);
+    if !joined.stdin {
+        // The other half stays open: closing it may look like a client that has gone.
+        let ended = output.await;
+        drop(writer);
+        return ended.map(|()| End::Output);
+    }
+    let input = copy_input(writer, Watch::new(joined.detach_keys));
+    tokio::pin!(output, input);
+    tokio::select! {
+        ended = &mut output => ended.map(|()| End::Output),
+        ended = &mut input => match ended? {
+            InputEnd::Detached => Ok(End::Detached),
+            // What is typed has ended or is not wanted any more; what is shown goes on.
+            InputEnd::Closed(kept) => {
+                let ended = output.await;
+                drop(kept);
+                ended.map(|()| End::Output)
+            }
+        },
+    }
+}
+
+/// Shows a stream, in frames or not.
+pub(crate) async fn copy_output(
+    reader: impl AsyncRead + Unpin,
+    form: Form,
+    stdout: bool,
+    stderr: bool,
+) -> Result<(), Failure> {
+    let mut frames = match form {
+        Form::Terminal => FrameReader::raw(reader),
+        Form::Frames => FrameReader::multiplexed(reader),
+    };
+    let mut outputs = Outputs::new();
+    while let Some(frame) = frames.next().await? {
+        match frame.source {
+            Source::Stdout if stdout => outputs.stdout(&frame.bytes).await?,
+            Source::Stderr if stderr => outputs.stderr(&frame.bytes).await?,
+            Source::Stdout | Source::Stderr => {}
+            Source::System => {
+                let said = String::from_utf8_lossy(&frame.bytes).trim().to_owned();
+                return Err(Failure::message(format!(
+                    "error from daemon in stream: {said}"
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+enum InputEnd {
+    Detached,
+    /// The writing half, shut, kept so that the connection stays.
+    Closed(WriteHalf),
+}
+
+async fn copy_input(mut writer: WriteHalf, mut watch: Watch) -> Result<InputEnd, Failure> {
+    let mut pieces: mpsc::Receiver<io::Result<Bytes>> = input::pieces();
+    while let Some(piece) = pieces.recv().await {
+        let piece = piece.map_err(|error| Failure::caused("reading standard input", &error))?;
+        let (bytes, detached) = match watch.take(&piece) {
+            Typed::Pass(bytes) => (bytes, false),
+            Typed::Detach(bytes) => (bytes, true),
+        };
+        let written = writer.write_all(&bytes).await;
+        if detached {
+            return Ok(InputEnd::Detached);
+        }
+        // Nobody reads it any more: the container closed its input or ended. Its output tells.
+        if written.and(writer.flush().await).is_err() {
+            return Ok(InputEnd::Closed(writer));
+        }
+    }
+    let _shut = writer.shutdown().await;
+    Ok(InputEnd::Closed(writer))
+}
+
+/// Our two outputs, written without holding up what is read.
+struct Outputs {
+    stdout: Stdout,
+    stderr: Stderr,
+}
+
+impl Outputs {
+    fn new() -> Self {
+        Self {
+            stdout: tokio::io::stdout(),
+            stderr: tokio::io::stderr(),
+        }
+    }
+
+    async fn stdout(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.stdout
+            .write_all(bytes)
+            .await
+            .map_err(|error| output::output_failed(&error))?;
+        self.stdout
+            .flush()
+            .await
+            .map_err(|error| output::output_failed(&error))
+    }
+
+    async fn stderr(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.stderr
+            .write_all(bytes)
+            .await
+            .map_err(|error| output::output_failed(&error))?;
+        self.stderr
+            .flush()
+            .await
+            .map_err(|error| output::output_failed(&error))
+    }
+}
