@@ -53,7 +53,6 @@ impl HostAbilities {
     pub fn probe() -> Self {
         let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-        let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
         let controllers_at = |mount: &Path| -> Vec<String> {
             std::fs::read_to_string(mount.join("cgroup.controllers"))
                 .unwrap_or_default()
@@ -64,10 +63,15 @@ impl HostAbilities {
         Self {
             cgroups: cgroup_layout(&mounts, controllers_at),
             capabilities: bounding_set(&status),
-            kernel: kernel_version(&release),
+            kernel: kernel(),
             seccomp: status.lines().any(|line| line.starts_with("Seccomp:")),
         }
     }
+}
+
+/// The kernel's version, major and minor.
+pub(crate) fn kernel() -> (u32, u32) {
+    kernel_version(&std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default())
 }
 
 /// The layout that these mounts show. In a hybrid one, v1 has the controllers.
