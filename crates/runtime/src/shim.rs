@@ -266,6 +266,7 @@ impl Shim {
         self.processes
             .retain(|process| process.number == 0 || !process.over || !process.streams.is_done());
         self.connections.retain(|connection| !connection.gone);
+        self.abandon();
         // Makers end unclaimed, one for each process; orphans do, too.
         if self
             .processes
@@ -273,6 +274,17 @@ impl Shim {
             .all(|process| process.pid.is_some() || process.over)
         {
             self.unclaimed.clear();
+        }
+    }
+
+    /// A container that was never told to start, and that nobody is there any more to tell, is nobody's.
+    fn abandon(&mut self) {
+        if let (true, Some(first)) = (self.connections.is_empty(), self.processes.first())
+            && !first.told
+            && first.status.is_none()
+            && let Some(pid) = first.pid
+        {
+            drop(syscall::kill(pid, libc::SIGKILL));
         }
     }
 
@@ -708,7 +720,9 @@ impl Shim {
             at: now_ns(),
         };
         let (failure, asker) = (first.failure.take(), first.asker.take());
-        drop(write_exit(&settings.exit_file, &exit));
+        if first.told {
+            drop(write_exit(&settings.exit_file, &exit));
+        }
         drop(std::fs::remove_file(settings.directory.join(SOCKET)));
         self.exit = Some(exit);
         if let Some(asker) = asker {

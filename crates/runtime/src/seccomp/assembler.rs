@@ -92,7 +92,7 @@ impl Assembler {
     /// of which `room` may come in between still.
     fn near(&mut self, place: Place, room: usize) -> Place {
         let skip = self.reversed.len() - place.0;
-        if skip + room <= usize::from(u8::MAX) {
+        if u8::try_from(skip + room).is_ok() {
             return place;
         }
         self.put(JUMP, u32::try_from(skip).unwrap_or(u32::MAX), 0, 0)
@@ -120,23 +120,13 @@ impl Assembler {
 
 /// The bytes that the kernel takes.
 pub(super) fn bytes(program: &[Instruction]) -> Vec<u8> {
-    program
-        .iter()
-        .flat_map(|instruction| {
-            let [a, b] = instruction.operation.to_ne_bytes();
-            let [c, d, e, f] = instruction.value.to_ne_bytes();
-            [
-                a,
-                b,
-                instruction.jump_true,
-                instruction.jump_false,
-                c,
-                d,
-                e,
-                f,
-            ]
-        })
-        .collect()
+    let mut bytes = Vec::with_capacity(program.len() * 8);
+    for instruction in program {
+        bytes.extend(instruction.operation.to_ne_bytes());
+        bytes.extend([instruction.jump_true, instruction.jump_false]);
+        bytes.extend(instruction.value.to_ne_bytes());
+    }
+    bytes
 }
 
 #[cfg(test)]

@@ -95,52 +95,52 @@ fn allow(names: &str) -> Rule {
     }
 }
 
-fn argument(index: u8, op: &str, value: u64) -> Option<Vec<Argument>> {
-    Some(vec![Argument {
+fn argument(index: u8, op: &str, value: u64) -> Vec<Argument> {
+    vec![Argument {
         index,
         value,
         value_two: 0,
         op: op.to_owned(),
-    }])
+    }]
 }
 
-fn capability(name: &str) -> Option<Condition> {
-    Some(Condition {
+fn capability(name: &str) -> Condition {
+    Condition {
         caps: Some(vec![name.to_owned()]),
         ..Condition::default()
-    })
+    }
 }
 
 /// The profile, for all capabilities.
 pub(super) fn profile() -> Profile {
     let mut syscalls = vec![allow(ALWAYS)];
     syscalls.push(Rule {
-        args: argument(0, "SCMP_CMP_LT", BLOCKED_SOCKETS[0]),
+        args: Some(argument(0, "SCMP_CMP_LT", BLOCKED_SOCKETS[0])),
         ..allow("socket")
     });
     for kind in BLOCKED_SOCKETS[0]..=LAST_SOCKET {
         if !BLOCKED_SOCKETS.contains(&kind) {
             syscalls.push(Rule {
-                args: argument(0, "SCMP_CMP_EQ", kind),
+                args: Some(argument(0, "SCMP_CMP_EQ", kind)),
                 ..allow("socket")
             });
         }
     }
     for value in PERSONALITIES {
         syscalls.push(Rule {
-            args: argument(0, "SCMP_CMP_EQ", value),
+            args: Some(argument(0, "SCMP_CMP_EQ", value)),
             ..allow("personality")
         });
     }
     for (name, calls) in WITH_CAPABILITY {
         syscalls.push(Rule {
-            includes: capability(name),
+            includes: Some(capability(name)),
             ..allow(calls)
         });
     }
     syscalls.push(Rule {
-        args: argument(0, "SCMP_CMP_MASKED_EQ", CLONE_NAMESPACES),
-        excludes: capability("CAP_SYS_ADMIN"),
+        args: Some(argument(0, "SCMP_CMP_MASKED_EQ", CLONE_NAMESPACES)),
+        excludes: Some(capability("CAP_SYS_ADMIN")),
         ..allow("clone")
     });
     // "Not there" makes C libraries try `clone`, whose flags a filter can see.
@@ -148,7 +148,7 @@ pub(super) fn profile() -> Profile {
         names: vec!["clone3".to_owned()],
         action: "SCMP_ACT_ERRNO".to_owned(),
         errno_ret: Some(NO_SUCH_CALL),
-        excludes: capability("CAP_SYS_ADMIN"),
+        excludes: Some(capability("CAP_SYS_ADMIN")),
         ..Rule::default()
     });
     Profile {

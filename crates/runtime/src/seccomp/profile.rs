@@ -512,6 +512,8 @@ mod tests {
         serde_json::from_str(json).unwrap()
     }
 
+    type Comparison = (&'static str, fn(u64, u64) -> bool);
+
     #[test]
     fn comparisons_are_of_64_bits() {
         let value = 0x1_0000_0005_u64;
@@ -525,7 +527,7 @@ mod tests {
             0x2_0000_0000,
             u64::MAX,
         ];
-        let comparisons: [(&str, fn(u64, u64) -> bool); 6] = [
+        let comparisons: [Comparison; 6] = [
             ("NE", |a, b| a != b),
             ("LT", |a, b| a < b),
             ("LE", |a, b| a <= b),

@@ -213,10 +213,8 @@ impl Drop for Bench {
 pub(crate) fn patient<T>(work: impl Future<Output = T>) -> impl Future<Output = T> {
     let place = std::panic::Location::caller();
     async move {
-        match tokio::time::timeout(PATIENCE, work).await {
-            Ok(result) => result,
-            Err(_) => panic!("waited in vain at {place}"),
-        }
+        let done = tokio::time::timeout(PATIENCE, work).await;
+        done.unwrap_or_else(|_| panic!("waited in vain at {place}"))
     }
 }
 

@@ -3,7 +3,13 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod confinement;
+mod exec;
+mod faults;
 mod harness;
 mod life;
+mod limits;
+mod root;
+mod streams;
 
 runtime::act_as_shim!();
