@@ -11,6 +11,7 @@ use super::{
 };
 
 const NEW_TABLE: u16 = 0;
+const DELETE_TABLE: u16 = 2;
 const NEW_CHAIN: u16 = 3;
 const NEW_RULE: u16 = 6;
 const NEW_ELEMENT: u16 = 12;
@@ -69,7 +70,8 @@ pub(crate) fn change_elements(
     transaction(socket, &messages)
 }
 
-/// Leads queries to `address` at port 53, sent in this namespace, to these ports of it.
+/// Leads queries to `address` at port 53, sent in this namespace, to these ports of it. What led them elsewhere does so
+/// no longer.
 pub(crate) fn redirect_dns(
     socket: &mut Socket,
     address: Ipv4Addr,
@@ -85,23 +87,27 @@ pub(crate) fn redirect_dns(
             .with_text(2, chain)
             .with_nested(4, |message| redirect(message, protocol, address, port))
     };
-    transaction(
-        socket,
-        &[
-            table_message(NEW_TABLE, make).with_text(1, DNS_TABLE),
-            table_message(NEW_CHAIN, make)
-                .with_text(1, DNS_TABLE)
-                .with_text(3, chain)
-                .with_nested(4, |message| {
-                    message
-                        .with_big_endian(1, HOOK_OUTPUT)
-                        .with_big_endian(2, PRIORITY_DESTINATION_NAT.cast_unsigned())
-                })
-                .with_text(7, "nat"),
-            rule(libc::IPPROTO_UDP, udp_port),
-            rule(libc::IPPROTO_TCP, tcp_port),
-        ],
-    )
+    let messages = [
+        table_message(NEW_TABLE, make).with_text(1, DNS_TABLE),
+        table_message(NEW_CHAIN, make)
+            .with_text(1, DNS_TABLE)
+            .with_text(3, chain)
+            .with_nested(4, |message| {
+                message
+                    .with_big_endian(1, HOOK_OUTPUT)
+                    .with_big_endian(2, PRIORITY_DESTINATION_NAT.cast_unsigned())
+            })
+            .with_text(7, "nat"),
+        rule(libc::IPPROTO_UDP, udp_port),
+        rule(libc::IPPROTO_TCP, tcp_port),
+    ];
+    match transaction(socket, &messages) {
+        Err(refused) if refused.source.raw_os_error() == Some(libc::EEXIST) => {
+            let former = table_message(DELETE_TABLE, 0).with_text(1, DNS_TABLE);
+            transaction(socket, &[&[former], &messages[..]].concat())
+        }
+        result => result,
+    }
 }
 
 /// The expressions of `meta l4proto P ip daddr A th dport 53 dnat to A:port`.

@@ -128,6 +128,15 @@ fn containers_find_each_other_by_name() {
     );
     computer.wait(computer.networks.release("two"));
     check(&computer, &one, "deux", RecordType::A, "ServFail");
+    // Opened again, it is at other ports.
+    with_dns(&computer, "one", &one);
+    check(
+        &computer,
+        &one,
+        "worker",
+        RecordType::A,
+        "NoError 172.18.0.4",
+    );
     // The container's own server on the port of DNS is not in the way, nor we in its.
     one.serve_datagrams(53, "mine");
     check(&computer, &one, "one", RecordType::A, "NoError 172.18.0.2");

@@ -87,6 +87,12 @@ impl Place {
         String::from_utf8(output.stdout).unwrap()
     }
 
+    /// Changes a kernel setting of its network.
+    pub(crate) fn set(&self, setting: &str, value: &str) {
+        let path = Path::new("/proc/sys/net").join(setting);
+        self.within(|| fs::write(&path, value).unwrap());
+    }
+
     /// Joins it to another by a veth pair, each end with its address.
     pub(crate) fn join(&self, other: &Self, own: &str, its: &str, name: &str) {
         let other_process = other.process.id();

@@ -88,10 +88,7 @@ fn a_port_on_loopback_answers_only_there() {
         place.run("ip", "rule add pref 32000 lookup local");
         place.run("ip", "rule delete pref 0");
         for device in ["all", "default"] {
-            place.run(
-                "sysctl",
-                &format!("-q net.ipv4.conf.{device}.route_localnet=1"),
-            );
+            place.set(&format!("ipv4/conf/{device}/route_localnet"), "1");
         }
         place.cannot_reach(LOOPBACK, 8000);
     }
@@ -300,8 +297,7 @@ fn many_ports_are_published_at_once() {
 #[test]
 fn bridges_that_do_not_ask_the_filter_make_no_difference() {
     let (computer, world, web) = computer_with_container();
-    let setting = "-q net.bridge.bridge-nf-call-iptables=0";
-    computer.place.run("sysctl", setting);
+    computer.place.set("bridge/bridge-nf-call-iptables", "0");
     let _held = computer.publish("web", BRIDGE, &[request(80, None, "8000")]);
     let neighbour = Place::new();
     computer.attach("neighbour", BRIDGE, &neighbour);
@@ -341,4 +337,30 @@ fn two_daemons_cannot_have_one_port() {
     assert_eq!(world.ask(HOST, 8001).unwrap(), "other 10.1.0.2");
     assert!(computer.place.ask(LOOPBACK, 8001).is_ok());
     assert!(web.ask(HOST, 8001).unwrap().starts_with("other "));
+}
+
+#[test]
+fn ports_stay_when_networks_change() {
+    let (computer, world, _web) = computer_with_container();
+    let requests = [
+        request(80, None, "8000"),
+        request(80, Some(HOST), "8001"),
+        request(80, Some(LOOPBACK), "8002"),
+        datagrams(80, "8000"),
+    ];
+    let _held = computer.publish("web", BRIDGE, &requests);
+    let rules = || computer.place.run("nft", "list map ip essaim published-at");
+    let before = rules();
+    let network = computer.network("more");
+    assert_eq!(rules(), before);
+    assert!(world.ask(HOST, 8000).is_ok());
+    assert!(world.ask(HOST, 8001).is_ok());
+    computer
+        .wait(computer.networks.remove(&network.id))
+        .unwrap();
+    assert!(computer.place.ask(LOOPBACK, 8002).is_ok());
+    // A change after the table was rendered whole finds it as it expects it.
+    computer.wait(computer.networks.release("web"));
+    computer.wait(computer.networks.close());
+    assert!(!rules().contains("elements"));
 }
