@@ -47,8 +47,8 @@ pub(crate) struct Global {
     /// Accepted for scripts; only the default context exists
     #[arg(short, long, value_name = "string", hide = true)]
     pub(crate) context: Option<String>,
-    /// Say more about what goes wrong
-    #[arg(short = 'D', long)]
+    /// Accepted for scripts
+    #[arg(short = 'D', long, hide = true)]
     pub(crate) debug: bool,
     /// Engine to connect to: unix://, tcp:// or ssh://
     #[arg(short = 'H', long, value_name = "list")]
