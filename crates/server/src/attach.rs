@@ -1,87 +1,47 @@
 //! A connection that becomes the standard streams of a process.
 //!
-//! ```text
-//! client ──typed──▶ detach keys? ──▶ process        end of typing: the process reads its end of input
-//!        ◀───────── written ──────── process        end of output: the connection ends
-//! ```
-//!
-//! A client asks with `Upgrade: tcp` and gets 101; one that does not gets its answer's body and may send a
-//! request's body as input, as clients did before 1.20.
+//! A client asks with `Upgrade: tcp` and gets 101; the connection is a plain stream from then on. One that does
+//! not ask gets what the process writes as the answer's body, and what it sends as a body is the input.
 
 use std::io;
 
-use bytes::Bytes;
+use engine::container::attach::Attached;
 use futures_util::stream;
 use http::header::{CONNECTION, CONTENT_TYPE, UPGRADE};
 use http::{HeaderValue, Response, StatusCode};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::UnixStream;
+use tokio::io::AsyncReadExt;
 
 use crate::body::{self, Body};
-use crate::detach_keys::Detector;
+use crate::call::Call;
 
 /// As much as is copied at once.
 const PIECE: usize = 32 * 1024;
 
-/// What is joined to the client.
-pub(crate) struct Session {
-    /// The process's side: raw with a terminal, in Docker's frames without.
-    pub(crate) process: UnixStream,
-    /// What the answer's header calls it.
-    pub(crate) content_type: &'static str,
-    /// Whether the client may type.
-    pub(crate) input: Input,
-    /// Said before anything that the process writes.
-    pub(crate) first: Bytes,
-}
-
-/// What becomes of what the client sends.
-pub(crate) enum Input {
-    /// Nothing.
-    Ignored,
-    /// It goes to the process.
-    Passed,
-    /// The same, until the detach keys are pressed.
-    Watched(Detector),
-}
-
-/// What the streams of a process are called.
-pub(crate) fn content_type(tty: bool, since_1_42: bool) -> &'static str {
-    if since_1_42 && !tty {
+/// The answer; from then on the session runs by itself until one side ends it.
+pub(crate) fn answer(call: &mut Call, attached: Attached) -> Response<Body> {
+    // Until 1.42 frames had no name of their own.
+    let content_type = if call.since(42) && !attached.is_raw() {
         "application/vnd.docker.multiplexed-stream"
     } else {
         "application/vnd.docker.raw-stream"
-    }
-}
-
-/// The answer; from then on the session runs by itself until one side ends it.
-pub(crate) fn answer(upgrade: Option<OnUpgrade>, body: Body, session: Session) -> Response<Body> {
-    let content_type = HeaderValue::from_static(session.content_type);
-    let mut response = match upgrade {
-        Some(upgrade) => upgraded(upgrade, session),
-        None => plain(body, session),
     };
-    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    let mut response = match call.upgrade.take() {
+        Some(upgrade) => upgraded(upgrade, attached),
+        None => plain(std::mem::replace(&mut call.body, body::empty()), attached),
+    };
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
 }
 
-fn upgraded(upgrade: OnUpgrade, session: Session) -> Response<Body> {
-    let task = tokio::spawn(async move {
-        let result = match upgrade.await {
-            Ok(connection) => {
-                let (typed, shown) = tokio::io::split(TokioIo::new(connection));
-                join(session, typed, shown).await
-            }
-            Err(error) => Err(io::Error::other(error)),
-        };
-        if let Err(error) = result {
-            tracing::debug!(%error, "an attached client went away");
-        }
+fn upgraded(upgrade: OnUpgrade, attached: Attached) -> Response<Body> {
+    run(async move {
+        let connection = upgrade.await.map_err(io::Error::other)?;
+        attached.serve(TokioIo::new(connection)).await
     });
-    // It ends with its connection, and tells its failure itself.
-    drop(task);
     let mut response = Response::new(body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let headers = response.headers_mut();
@@ -90,113 +50,22 @@ fn upgraded(upgrade: OnUpgrade, session: Session) -> Response<Body> {
     response
 }
 
-fn plain(body: Body, session: Session) -> Response<Body> {
-    let (client, ours) = tokio::io::duplex(PIECE);
-    let task = tokio::spawn(async move {
-        if let Err(error) = join(session, body::reader(body), ours).await {
-            tracing::debug!(%error, "an attached client went away");
-        }
-    });
-    drop(task);
-    let pieces = stream::try_unfold(client, async |mut client| {
+fn plain(body: Body, attached: Attached) -> Response<Body> {
+    let (shown, ours) = tokio::io::simplex(PIECE);
+    run(attached.serve(tokio::io::join(body::reader(body), ours)));
+    let pieces = stream::try_unfold(shown, async |mut shown| {
         let mut piece = bytes::BytesMut::with_capacity(PIECE);
-        let read = client.read_buf(&mut piece).await?;
-        Ok((read > 0).then(|| (piece.freeze(), client)))
+        let read = shown.read_buf(&mut piece).await?;
+        io::Result::Ok((read > 0).then(|| (piece.freeze(), shown)))
     });
     Response::new(body::stream(pieces))
 }
 
-/// Copies both ways until the process's output ends, the client is gone, or it detaches.
-async fn join(
-    session: Session,
-    typed: impl AsyncRead + Unpin,
-    mut shown: impl AsyncWrite + Unpin,
-) -> io::Result<()> {
-    let Session {
-        mut process,
-        input,
-        first,
-        ..
-    } = session;
-    let (mut output, process_input) = process.split();
-    let show = async {
-        shown.write_all(&first).await?;
-        copy(&mut output, &mut shown).await
-    };
-    let type_in = async {
-        match pass(typed, process_input, input).await {
-            Ok(Passed::Detached) => Ok(()),
-            // The process may still write when no more is typed.
-            Ok(Passed::Ended) => std::future::pending().await,
-            Err(error) if process_has_closed(&error) => std::future::pending().await,
-            Err(error) => Err(error),
+/// The session ends with its connection, and tells its failure itself.
+fn run(session: impl Future<Output = io::Result<()>> + Send + 'static) {
+    drop(tokio::spawn(async move {
+        if let Err(error) = session.await {
+            tracing::debug!(%error, "an attached client went away");
         }
-    };
-    let result = tokio::select! {
-        result = show => result,
-        result = type_in => result,
-    };
-    // Nothing to be done about a client that is gone already.
-    let _closed = shown.shutdown().await;
-    result
-}
-
-fn process_has_closed(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset | io::ErrorKind::NotConnected
-    )
-}
-
-enum Passed {
-    Ended,
-    Detached,
-}
-
-async fn pass(
-    mut typed: impl AsyncRead + Unpin,
-    mut process: impl AsyncWrite + Unpin,
-    input: Input,
-) -> io::Result<Passed> {
-    let mut detector = match input {
-        Input::Ignored => {
-            tokio::io::copy(&mut typed, &mut tokio::io::sink()).await?;
-            return Ok(Passed::Ended);
-        }
-        Input::Passed => {
-            copy(&mut typed, &mut process).await?;
-            process.shutdown().await?;
-            return Ok(Passed::Ended);
-        }
-        Input::Watched(detector) => detector,
-    };
-    let mut buffer = vec![0; PIECE];
-    loop {
-        let length = typed.read(&mut buffer).await?;
-        if length == 0 {
-            process.write_all(detector.rest()).await?;
-            process.shutdown().await?;
-            return Ok(Passed::Ended);
-        }
-        let fed = detector.feed(&buffer[..length]);
-        process.write_all(&fed.onward).await?;
-        if fed.detached {
-            return Ok(Passed::Detached);
-        }
-    }
-}
-
-async fn copy(
-    from: &mut (impl AsyncRead + Unpin),
-    to: &mut (impl AsyncWrite + Unpin),
-) -> io::Result<()> {
-    let mut buffer = vec![0; PIECE];
-    loop {
-        let length = from.read(&mut buffer).await?;
-        if length == 0 {
-            return Ok(());
-        }
-        to.write_all(&buffer[..length]).await?;
-        to.flush().await?;
-    }
+    }));
 }

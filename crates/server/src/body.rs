@@ -53,6 +53,19 @@ pub(crate) fn reader(body: Body) -> Pin<Box<dyn AsyncRead + Send>> {
     Box::pin(StreamReader::new(pieces))
 }
 
+/// Whether there are more than `limit` bytes in a body; no more than these are read.
+pub(crate) async fn is_longer_than(mut body: Body, limit: usize) -> Result<bool> {
+    let mut length = 0;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(unreadable)?;
+        length += frame.data_ref().map_or(0, Bytes::len);
+        if length > limit {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Reads a JSON document; a request without a body gives nothing.
 pub(crate) async fn json<T: DeserializeOwned>(
     headers: &HeaderMap,
@@ -97,12 +110,14 @@ fn too_large() -> Failure {
     )
 }
 
+fn unreadable(error: io::Error) -> Failure {
+    Failure::bad_request(format!("cannot read the request body: {error}"))
+}
+
 async fn collect(mut body: Body) -> Result<Bytes> {
     let mut bytes = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| {
-            Failure::bad_request(format!("cannot read the request body: {error}"))
-        })?;
+        let frame = frame.map_err(unreadable)?;
         if let Ok(piece) = frame.into_data() {
             if bytes.len() + piece.len() > JSON_LIMIT {
                 return Err(too_large());

@@ -35,6 +35,11 @@ pub(crate) fn created<T: Serialize>(call: &Call, value: &T) -> Result<Response<B
     Ok(response)
 }
 
+/// Something was made, and there is nothing to say about it.
+pub(crate) fn created_empty() -> Result<Response<Body>> {
+    Ok(status(StatusCode::CREATED))
+}
+
 /// Done, and nothing to say.
 pub(crate) fn no_content() -> Result<Response<Body>> {
     Ok(status(StatusCode::NO_CONTENT))

@@ -3,8 +3,11 @@
 //! Names of images contain slashes, so a path is matched as a list of its parts, with room for several in the
 //! middle. What Docker has and this engine has not is answered by name; what nobody has, with 404.
 
+mod images;
+mod networks;
 mod swarm;
 mod system;
+mod volumes;
 
 use std::pin::Pin;
 
@@ -21,7 +24,9 @@ pub(crate) type Work<'a> = Pin<Box<dyn Future<Output = Result<Response<Body>>> +
 pub(crate) fn find<'a>(method: &Method, path: &'a [&'a str], call: Call) -> Option<Work<'a>> {
     let method = method.as_str();
     match path {
-        ["containers" | "commit", ..] => None,
+        ["images" | "distribution", ..] => images::find(method, path, call),
+        ["networks", ..] => networks::find(method, path, call),
+        ["volumes", ..] => volumes::find(method, path, call),
         [
             "swarm" | "nodes" | "services" | "tasks" | "secrets" | "configs",
             ..,

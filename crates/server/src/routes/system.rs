@@ -4,7 +4,7 @@ use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, PRAGMA};
 use http::{HeaderValue, Response};
 use model::api::Labels;
 use model::api::event::Options;
-use model::api::system::{Component, Version, VersionPlatform};
+use model::api::system::{AuthConfig, Component, Version, VersionPlatform};
 
 use crate::api_version::{NEWEST, OLDEST};
 use crate::body::{self, Body};
@@ -19,6 +19,7 @@ pub(super) fn find<'a>(method: &str, path: &[&str], call: Call) -> Option<Work<'
     Some(match (method, path) {
         ("GET" | "HEAD", ["_ping"]) => Box::pin(std::future::ready(Ok(ping()))),
         ("GET", ["version"]) => Box::pin(version(call)),
+        ("POST", ["auth"]) => Box::pin(auth(call)),
         ("GET", ["events"]) => Box::pin(events(call)),
         ("GET", ["plugins"]) => Box::pin(plugins(call)),
         ("GET", ["plugins", "privileges"]) => later("plugin privileges"),
@@ -110,4 +111,10 @@ async fn events(call: Call) -> Result<Response<Body>> {
     };
     let events = call.engine.events(&options)?;
     render::json_lines(call.version, Shape::Same, events)
+}
+
+async fn auth(mut call: Call) -> Result<Response<Body>> {
+    let auth: AuthConfig = call.json().await?;
+    let answer = call.engine.authenticate(auth).await?;
+    render::json(call.version, Shape::Same, &answer)
 }

@@ -1,0 +1,55 @@
+//! Further programs in a container.
+
+use http::Response;
+use model::api::IdAnswer;
+use model::api::exec::{Create, Start};
+
+use crate::attach;
+use crate::body::Body;
+use crate::call::{Call, complete};
+use crate::downgrade::Shape;
+use crate::failure::{Failure, Result};
+use crate::render;
+use crate::routes::Work;
+use crate::routes::streams::size;
+
+/// The table.
+pub(super) fn find<'a>(method: &str, path: &[&str], call: Call) -> Option<Work<'a>> {
+    Some(match (method, path) {
+        ("POST", ["containers", id, "exec"]) => Box::pin(create(call, (*id).to_owned())),
+        ("POST", ["exec", id, "start"]) => Box::pin(start(call, (*id).to_owned())),
+        ("POST", ["exec", id, "resize"]) => Box::pin(resize(call, (*id).to_owned())),
+        ("GET", ["exec", id, "json"]) => Box::pin(inspect(call, (*id).to_owned())),
+        _ => return None,
+    })
+}
+
+async fn create(mut call: Call, container: String) -> Result<Response<Body>> {
+    let create: Create = call.json().await?;
+    if create.cmd.as_ref().is_none_or(|command| command.is_empty()) {
+        return Err(Failure::bad_request("No exec command specified"));
+    }
+    let id = call.engine.create_exec(&container, create).await?;
+    render::created(&call, &IdAnswer { id })
+}
+
+async fn start(mut call: Call, id: String) -> Result<Response<Body>> {
+    let start: Start = call.json().await?;
+    let engine = call.engine.clone();
+    let attached = complete(async move { engine.start_exec(&id, start).await }).await?;
+    match attached {
+        Some(attached) => Ok(attach::answer(&mut call, attached)),
+        None => render::ok(),
+    }
+}
+
+async fn resize(call: Call, id: String) -> Result<Response<Body>> {
+    let (rows, columns) = size(&call)?;
+    call.engine.resize_exec(&id, rows, columns).await?;
+    render::ok()
+}
+
+async fn inspect(call: Call, id: String) -> Result<Response<Body>> {
+    let exec = call.engine.inspect_exec(&id).await?;
+    render::json(call.version, Shape::Same, &exec)
+}
