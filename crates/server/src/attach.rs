@@ -5,7 +5,7 @@
 
 use std::io;
 
-use engine::container::attach::Attached;
+use engine::container::Attached;
 use futures_util::stream;
 use http::header::{CONNECTION, CONTENT_TYPE, UPGRADE};
 use http::{HeaderValue, Response, StatusCode};

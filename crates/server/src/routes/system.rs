@@ -4,13 +4,13 @@ use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, PRAGMA};
 use http::{HeaderValue, Response};
 use model::api::Labels;
 use model::api::event::Options;
-use model::api::system::{AuthConfig, Component, Version, VersionPlatform};
+use model::api::system::{AuthConfig, Component, DiskUsageOptions, Version, VersionPlatform};
 
 use crate::api_version::{NEWEST, OLDEST};
 use crate::body::{self, Body};
 use crate::call::Call;
 use crate::downgrade::Shape;
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 use crate::render;
 use crate::routes::{Work, later};
 
@@ -19,6 +19,8 @@ pub(super) fn find<'a>(method: &str, path: &[&str], call: Call) -> Option<Work<'
     Some(match (method, path) {
         ("GET" | "HEAD", ["_ping"]) => Box::pin(std::future::ready(Ok(ping()))),
         ("GET", ["version"]) => Box::pin(version(call)),
+        ("GET", ["info"]) => Box::pin(info(call)),
+        ("GET", ["system", "df"]) => Box::pin(disk_usage(call)),
         ("POST", ["auth"]) => Box::pin(auth(call)),
         ("GET", ["events"]) => Box::pin(events(call)),
         ("GET", ["plugins"]) => Box::pin(plugins(call)),
@@ -117,4 +119,29 @@ async fn auth(mut call: Call) -> Result<Response<Body>> {
     let auth: AuthConfig = call.json().await?;
     let answer = call.engine.authenticate(auth).await?;
     render::json(call.version, Shape::Same, &answer)
+}
+
+async fn info(call: Call) -> Result<Response<Body>> {
+    let mut info = call.engine.info().await;
+    call.about.version.clone_into(&mut info.server_version);
+    render::json(call.version, Shape::Info, &info)
+}
+
+async fn disk_usage(call: Call) -> Result<Response<Body>> {
+    let mut options = DiskUsageOptions::default();
+    for kind in call.query.all("type") {
+        match kind {
+            "container" => options.containers = true,
+            "image" => options.images = true,
+            "volume" => options.volumes = true,
+            "build-cache" => options.build_cache = true,
+            other => {
+                return Err(Failure::bad_request(format!(
+                    "unknown object type: {other}"
+                )));
+            }
+        }
+    }
+    let usage = call.engine.disk_usage(options).await?;
+    render::json(call.version, Shape::DiskUsage, &usage)
 }
