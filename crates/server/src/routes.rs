@@ -3,8 +3,12 @@
 //! Names of images contain slashes, so a path is matched as a list of its parts, with room for several in the
 //! middle. What Docker has and this engine has not is answered by name; what nobody has, with 404.
 
+mod build;
+mod containers;
+mod exec;
 mod images;
 mod networks;
+mod streams;
 mod swarm;
 mod system;
 mod volumes;
@@ -24,6 +28,9 @@ pub(crate) type Work<'a> = Pin<Box<dyn Future<Output = Result<Response<Body>>> +
 pub(crate) fn find<'a>(method: &Method, path: &'a [&'a str], call: Call) -> Option<Work<'a>> {
     let method = method.as_str();
     match path {
+        ["containers", _, "exec"] | ["exec", ..] => exec::find(method, path, call),
+        ["containers", ..] => containers::find(method, path, call),
+        ["build" | "commit", ..] => build::find(method, path, call),
         ["images" | "distribution", ..] => images::find(method, path, call),
         ["networks", ..] => networks::find(method, path, call),
         ["volumes", ..] => volumes::find(method, path, call),

@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 
 use http::Response;
-use model::api::IdAnswer;
 use model::api::build::{Options, PruneOptions};
-use model::api::container::{CommitOptions, Config};
 use serde::de::DeserializeOwned;
 
 use crate::body::{self, Body};
@@ -23,7 +21,7 @@ pub(super) fn find<'a>(method: &str, path: &[&str], call: Call) -> Option<Work<'
         ("POST", ["build"]) => Box::pin(build(call)),
         ("POST", ["build", "prune"]) => Box::pin(prune(call)),
         ("POST", ["build", "cancel"]) => later("cancelling a build by its id (BuildKit)"),
-        ("POST", ["commit"]) => Box::pin(commit(call)),
+        ("POST", ["commit"]) => later("commit"),
         _ => return None,
     })
 }
@@ -98,22 +96,4 @@ async fn prune(call: Call) -> Result<Response<Body>> {
     let engine = call.engine;
     let pruned = complete(async move { engine.prune_build_cache(options).await }).await?;
     render::json(call.version, Shape::Same, &pruned)
-}
-
-async fn commit(mut call: Call) -> Result<Response<Body>> {
-    let config: Option<Config> = call.optional_json().await?;
-    let query = &call.query;
-    let options = CommitOptions {
-        container: query.owned("container"),
-        repository: query.text("repo").map(str::to_owned),
-        tag: query.text("tag").map(str::to_owned),
-        author: query.owned("author"),
-        comment: query.owned("comment"),
-        pause: query.flag_or("pause", Absent::IsTrue),
-        changes: query.all("changes").map(str::to_owned).collect(),
-        config,
-    };
-    let engine = call.engine.clone();
-    let id = complete(async move { engine.commit_container(options).await }).await?;
-    render::created(&call, &IdAnswer { id })
 }

@@ -2,8 +2,8 @@
 
 use http::Response;
 use model::api::container::{
-    Create, CreateOptions, ListOptions, RemoveOptions, StopOptions, Update, WaitCondition, WaitError,
-    Waited,
+    Create, CreateOptions, ListOptions, RemoveOptions, StopOptions, Update, WaitCondition,
+    WaitError, Waited,
 };
 
 use crate::body::{self, Body};
@@ -112,14 +112,14 @@ async fn start(mut call: Call, id: String) -> Result<Response<Body>> {
 async fn stop(call: Call, id: String) -> Result<Response<Body>> {
     let options = stop_options(&call)?;
     let engine = call.engine;
-    complete(async move { engine.stop_container(&id, options).await }).await?;
+    complete(async move { engine.stop_container(&id, &options).await }).await?;
     render::no_content()
 }
 
 async fn restart(call: Call, id: String) -> Result<Response<Body>> {
     let options = stop_options(&call)?;
     let engine = call.engine;
-    complete(async move { engine.restart_container(&id, options).await }).await?;
+    complete(async move { engine.restart_container(&id, &options).await }).await?;
     render::no_content()
 }
 

@@ -1,7 +1,6 @@
 //! Further programs in a container.
 
 use http::Response;
-use model::api::IdAnswer;
 use model::api::exec::{Create, Start};
 
 use crate::attach;
@@ -29,14 +28,14 @@ async fn create(mut call: Call, container: String) -> Result<Response<Body>> {
     if create.cmd.as_ref().is_none_or(|command| command.is_empty()) {
         return Err(Failure::bad_request("No exec command specified"));
     }
-    let id = call.engine.create_exec(&container, create).await?;
-    render::created(&call, &IdAnswer { id })
+    let created = call.engine.create_exec(&container, create).await?;
+    render::created(&call, &created)
 }
 
 async fn start(mut call: Call, id: String) -> Result<Response<Body>> {
     let start: Start = call.json().await?;
     let engine = call.engine.clone();
-    let attached = complete(async move { engine.start_exec(&id, start).await }).await?;
+    let attached = complete(async move { engine.start_exec(&id, &start).await }).await?;
     match attached {
         Some(attached) => Ok(attach::answer(&mut call, attached)),
         None => render::ok(),
