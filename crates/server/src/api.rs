@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use engine::Engine;
 use http::header::SERVER;
+use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response};
+use http_body_util::BodyExt;
 
 use crate::api_version::{self, NEWEST};
-use crate::body::{self, Body};
+use crate::body::{self, Body, Held};
 use crate::call::Call;
 use crate::failure::{Failure, Result};
 use crate::query::{Plus, Query, decode};
@@ -62,7 +64,16 @@ impl Api {
     }
 
     async fn route(&self, request: Request<Body>) -> Result<Response<Body>> {
-        let (mut parts, body) = request.into_parts();
+        let (parts, body) = request.into_parts();
+        let held = Held::new(body);
+        let result = self.handle(parts, held.clone().boxed_unsync()).await;
+        if result.is_err() {
+            held.drain().await;
+        }
+        result
+    }
+
+    async fn handle(&self, mut parts: Parts, body: Body) -> Result<Response<Body>> {
         let path = decode(parts.uri.path(), Plus::IsPlus)?;
         let (version, path) =
             api_version::split(&path).map_err(|error| Failure::bad_request(error.to_string()))?;

@@ -45,7 +45,7 @@ pub(crate) fn split(path: &str) -> Result<(ApiVersion, &str), Unspoken> {
     let Some((asked, rest)) = version_prefix(path) else {
         return Ok((NEWEST, path));
     };
-    let mut numbers = asked.splitn(2, '.').map(|part| part.parse::<u32>());
+    let mut numbers = asked.splitn(2, '.').map(str::parse::<u32>);
     let (major, minor) = match (numbers.next(), numbers.next()) {
         (Some(Ok(major)), Some(Ok(minor))) => (major, minor),
         (Some(Ok(major)), None) => (major, 0),

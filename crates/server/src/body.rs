@@ -2,13 +2,15 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, TryStreamExt};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
-use http_body::Frame;
+use http_body::{Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, BodyStream, Empty, Full, StreamBody};
 use serde::de::DeserializeOwned;
@@ -25,6 +27,53 @@ const JSON_LIMIT: usize = 16 * 1024 * 1024;
 
 /// How long the whole of a JSON document may take to come.
 const JSON_TIMEOUT: Duration = Duration::from_mins(2);
+
+/// How much of a body that nobody wanted is read before the refusal is sent, and for how long: a client that is
+/// still sending when the connection closes sees that instead of the refusal.
+const DRAINED: usize = 1024 * 1024;
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A request's body that two hold: the handler that reads it, and whoever reads the rest of it if that fails.
+#[derive(Clone)]
+pub(crate) struct Held(Arc<Mutex<Body>>);
+
+impl Held {
+    /// Holds `body`.
+    pub(crate) fn new(body: Body) -> Self {
+        Self(Arc::new(Mutex::new(body)))
+    }
+
+    /// Reads what is left of it, in reason.
+    pub(crate) async fn drain(self) {
+        let longer = is_longer_than(self.boxed_unsync(), DRAINED);
+        // What cannot be read is as good as gone.
+        drop(tokio::time::timeout(DRAIN_TIMEOUT, longer).await);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Body> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl http_body::Body for Held {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        Pin::new(&mut *self.lock()).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.lock().is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.lock().size_hint()
+    }
+}
 
 /// A body with nothing in it.
 pub(crate) fn empty() -> Body {

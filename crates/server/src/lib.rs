@@ -14,7 +14,7 @@
 pub mod api;
 mod api_version;
 mod attach;
-mod body;
+pub mod body;
 mod call;
 mod downgrade;
 mod failure;

@@ -39,11 +39,6 @@ impl Query {
             .map(|(_, value)| value.as_str())
     }
 
-    /// Whether `name` is there at all.
-    pub(crate) fn contains(&self, name: &str) -> bool {
-        self.all(name).next().is_some()
-    }
-
     /// A yes or no: anything but nothing, `0`, `no`, `false` and `none` is a yes.
     pub(crate) fn flag(&self, name: &str) -> bool {
         self.flag_or(name, Absent::IsFalse)
@@ -157,8 +152,6 @@ mod tests {
         let query = Query::parse("t=a%2Fb&t=c+d&q&x=").unwrap();
         assert_eq!(query.all("t").collect::<Vec<_>>(), ["a/b", "c d"]);
         assert_eq!(query.text("q"), None);
-        assert!(query.contains("q"));
-        assert!(!query.contains("y"));
     }
 
     #[test]

@@ -36,18 +36,18 @@ pub(crate) fn created<T: Serialize>(call: &Call, value: &T) -> Result<Response<B
 }
 
 /// Something was made, and there is nothing to say about it.
-pub(crate) fn created_empty() -> Result<Response<Body>> {
-    Ok(status(StatusCode::CREATED))
+pub(crate) fn created_empty() -> Response<Body> {
+    status(StatusCode::CREATED)
 }
 
 /// Done, and nothing to say.
-pub(crate) fn no_content() -> Result<Response<Body>> {
-    Ok(status(StatusCode::NO_CONTENT))
+pub(crate) fn no_content() -> Response<Body> {
+    status(StatusCode::NO_CONTENT)
 }
 
 /// Done, with an empty body.
-pub(crate) fn ok() -> Result<Response<Body>> {
-    Ok(status(StatusCode::OK))
+pub(crate) fn ok() -> Response<Body> {
+    status(StatusCode::OK)
 }
 
 fn status(status: StatusCode) -> Response<Body> {
@@ -57,11 +57,7 @@ fn status(status: StatusCode) -> Response<Body> {
 }
 
 /// Documents that come one by one, a line each, sent as they come.
-pub(crate) fn json_lines<S, T>(
-    version: ApiVersion,
-    shape: Shape,
-    values: S,
-) -> Result<Response<Body>>
+pub(crate) fn json_lines<S, T>(version: ApiVersion, shape: Shape, values: S) -> Response<Body>
 where
     S: Stream<Item = T> + Send + 'static,
     T: Serialize + Send + 'static,
@@ -73,7 +69,7 @@ where
     response
         .headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    Ok(response)
+    response
 }
 
 /// Bytes that come piece by piece.

@@ -42,7 +42,12 @@ pub(crate) fn find<'a>(method: &Method, path: &'a [&'a str], call: Call) -> Opti
     }
 }
 
+/// A handler that has nothing to wait for.
+fn now<'a>(result: Result<Response<Body>>) -> Work<'a> {
+    Box::pin(std::future::ready(result))
+}
+
 /// A handler for what is not there yet.
 fn later<'a>(what: &'static str) -> Work<'a> {
-    Box::pin(std::future::ready(Err(Failure::not_there_yet(what))))
+    now(Err(Failure::not_there_yet(what)))
 }

@@ -51,8 +51,9 @@ pub(super) struct Options {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) pidfile: Option<PathBuf>,
 
-    /// Where to listen: unix:///path or tcp://address:port; can be given several times
+    // Not a comment for help: lints take an address in one for a link.
     #[arg(
+        help = "Where to listen: unix:///path or tcp://address:port; can be given several times",
         short = 'H',
         long,
         value_name = "PLACE",

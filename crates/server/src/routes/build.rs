@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use http::Response;
+use model::api::IdAnswer;
 use model::api::build::{Options, PruneOptions};
+use model::api::container::{CommitOptions, Config};
 use serde::de::DeserializeOwned;
 
 use crate::body::{self, Body};
@@ -21,7 +23,7 @@ pub(super) fn find<'a>(method: &str, path: &[&str], call: Call) -> Option<Work<'
         ("POST", ["build"]) => Box::pin(build(call)),
         ("POST", ["build", "prune"]) => Box::pin(prune(call)),
         ("POST", ["build", "cancel"]) => later("cancelling a build by its id (BuildKit)"),
-        ("POST", ["commit"]) => later("commit"),
+        ("POST", ["commit"]) => Box::pin(commit(call)),
         _ => return None,
     })
 }
@@ -33,8 +35,10 @@ async fn build(mut call: Call) -> Result<Response<Body>> {
     let options = options(&call)?;
     let context = body::reader(std::mem::replace(&mut call.body, body::empty()));
     let engine = call.engine;
-    progress::answer(async move |progress| engine.build_image(options, context, progress).await)
-        .await
+    progress::answer(async move |progress| {
+        Box::pin(engine.build_image(options, context, progress)).await
+    })
+    .await
 }
 
 fn options(call: &Call) -> Result<Options> {
@@ -96,4 +100,22 @@ async fn prune(call: Call) -> Result<Response<Body>> {
     let engine = call.engine;
     let pruned = complete(async move { engine.prune_build_cache(options).await }).await?;
     render::json(call.version, Shape::Same, &pruned)
+}
+
+async fn commit(mut call: Call) -> Result<Response<Body>> {
+    let config: Option<Config> = call.optional_json().await?;
+    let query = &call.query;
+    let options = CommitOptions {
+        container: query.owned("container"),
+        repository: query.text("repo").map(str::to_owned),
+        tag: query.text("tag").map(str::to_owned),
+        author: query.owned("author"),
+        comment: query.owned("comment"),
+        pause: query.flag_or("pause", Absent::IsTrue),
+        changes: query.all("changes").map(str::to_owned).collect(),
+        config,
+    };
+    let engine = call.engine.clone();
+    let id = complete(async move { engine.commit_container(options).await }).await?;
+    render::created(&call, &IdAnswer { id })
 }

@@ -94,7 +94,7 @@ async fn remove(call: Call, id: String) -> Result<Response<Body>> {
     };
     let engine = call.engine;
     complete(async move { engine.remove_container(&id, options).await }).await?;
-    render::no_content()
+    Ok(render::no_content())
 }
 
 async fn start(mut call: Call, id: String) -> Result<Response<Body>> {
@@ -106,21 +106,21 @@ async fn start(mut call: Call, id: String) -> Result<Response<Body>> {
     }
     let engine = call.engine;
     complete(async move { engine.start_container(&id).await }).await?;
-    render::no_content()
+    Ok(render::no_content())
 }
 
 async fn stop(call: Call, id: String) -> Result<Response<Body>> {
     let options = stop_options(&call)?;
     let engine = call.engine;
     complete(async move { engine.stop_container(&id, &options).await }).await?;
-    render::no_content()
+    Ok(render::no_content())
 }
 
 async fn restart(call: Call, id: String) -> Result<Response<Body>> {
     let options = stop_options(&call)?;
     let engine = call.engine;
     complete(async move { engine.restart_container(&id, &options).await }).await?;
-    render::no_content()
+    Ok(render::no_content())
 }
 
 fn stop_options(call: &Call) -> Result<StopOptions> {
@@ -139,26 +139,26 @@ async fn kill(call: Call, id: String) -> Result<Response<Body>> {
     let signal = call.query.text("signal").map(str::to_owned);
     let engine = call.engine;
     complete(async move { engine.kill_container(&id, signal.as_deref()).await }).await?;
-    render::no_content()
+    Ok(render::no_content())
 }
 
 async fn pause(call: Call, id: String) -> Result<Response<Body>> {
     let engine = call.engine;
     complete(async move { engine.pause_container(&id).await }).await?;
-    render::no_content()
+    Ok(render::no_content())
 }
 
 async fn unpause(call: Call, id: String) -> Result<Response<Body>> {
     let engine = call.engine;
     complete(async move { engine.unpause_container(&id).await }).await?;
-    render::no_content()
+    Ok(render::no_content())
 }
 
 async fn rename(call: Call, id: String) -> Result<Response<Body>> {
     let name = call.query.owned("name");
     let engine = call.engine;
     complete(async move { engine.rename_container(&id, &name).await }).await?;
-    render::no_content()
+    Ok(render::no_content())
 }
 
 async fn update(mut call: Call, id: String) -> Result<Response<Body>> {
@@ -196,9 +196,6 @@ async fn wait(call: Call, id: String) -> Result<Response<Body>> {
             status_code: -1,
         })
     };
-    render::json_lines(
-        call.version,
-        Shape::Same,
-        futures_util::stream::once(Box::pin(waited)),
-    )
+    let waited = futures_util::stream::once(Box::pin(waited));
+    Ok(render::json_lines(call.version, Shape::Same, waited))
 }

@@ -2,6 +2,7 @@
 
 use http::Response;
 use model::api::exec::{Create, Start};
+use model::api::text_list::TextList;
 
 use crate::attach;
 use crate::body::Body;
@@ -25,7 +26,7 @@ pub(super) fn find<'a>(method: &str, path: &[&str], call: Call) -> Option<Work<'
 
 async fn create(mut call: Call, container: String) -> Result<Response<Body>> {
     let create: Create = call.json().await?;
-    if create.cmd.as_ref().is_none_or(|command| command.is_empty()) {
+    if create.cmd.as_ref().is_none_or(TextList::is_empty) {
         return Err(Failure::bad_request("No exec command specified"));
     }
     let created = call.engine.create_exec(&container, create).await?;
@@ -38,14 +39,14 @@ async fn start(mut call: Call, id: String) -> Result<Response<Body>> {
     let attached = complete(async move { engine.start_exec(&id, &start).await }).await?;
     match attached {
         Some(attached) => Ok(attach::answer(&mut call, attached)),
-        None => render::ok(),
+        None => Ok(render::ok()),
     }
 }
 
 async fn resize(call: Call, id: String) -> Result<Response<Body>> {
     let (rows, columns) = size(&call)?;
     call.engine.resize_exec(&id, rows, columns).await?;
-    render::ok()
+    Ok(render::ok())
 }
 
 async fn inspect(call: Call, id: String) -> Result<Response<Body>> {

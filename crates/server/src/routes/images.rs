@@ -11,23 +11,23 @@ use crate::failure::{Failure, Result};
 use crate::progress;
 use crate::query::Absent;
 use crate::render;
-use crate::routes::{Work, later};
+use crate::routes::{Work, later, now};
 
 /// The table. A name may have slashes: all parts between the ends are it.
 pub(super) fn find<'a>(method: &str, path: &[&str], call: Call) -> Option<Work<'a>> {
     Some(match (method, path) {
-        ("GET", ["images", "json"]) => Box::pin(list(call)),
+        ("GET", ["images", "json"]) => now(list(&call)),
         ("GET", ["images", "search"]) => later("searching images"),
         ("GET", ["images", "get"]) => {
             let names = call.query.all("names").map(str::to_owned).collect();
-            Box::pin(save(call.engine, names))
+            now(save(&call.engine, names))
         }
         ("POST", ["images", "create"]) => Box::pin(create(call)),
         ("POST", ["images", "load"]) => Box::pin(load(call)),
         ("POST", ["images", "prune"]) => Box::pin(prune(call)),
-        ("GET", ["images", name @ .., "json"]) => Box::pin(inspect(call, name.join("/"))),
-        ("GET", ["images", name @ .., "history"]) => Box::pin(history(call, name.join("/"))),
-        ("GET", ["images", name @ .., "get"]) => Box::pin(save(call.engine, vec![name.join("/")])),
+        ("GET", ["images", name @ .., "json"]) => now(inspect(&call, &name.join("/"))),
+        ("GET", ["images", name @ .., "history"]) => now(history(&call, &name.join("/"))),
+        ("GET", ["images", name @ .., "get"]) => now(save(&call.engine, vec![name.join("/")])),
         ("POST", ["images", name @ .., "push"]) => Box::pin(push(call, name.join("/"))),
         ("POST", ["images", name @ .., "tag"]) => Box::pin(tag(call, name.join("/"))),
         ("DELETE", ["images", name @ ..]) => Box::pin(remove(call, name.join("/"))),
@@ -38,7 +38,7 @@ pub(super) fn find<'a>(method: &str, path: &[&str], call: Call) -> Option<Work<'
     })
 }
 
-async fn list(call: Call) -> Result<Response<Body>> {
+fn list(call: &Call) -> Result<Response<Body>> {
     let mut filters = call.query.filters()?;
     // Until 1.28 the name to look for was a parameter of its own.
     if let Some(name) = call.query.text("filter") {
@@ -54,13 +54,13 @@ async fn list(call: Call) -> Result<Response<Body>> {
     render::json(call.version, Shape::ImageList, &images)
 }
 
-async fn inspect(call: Call, name: String) -> Result<Response<Body>> {
-    let image = call.engine.inspect_image(&name)?;
+fn inspect(call: &Call, name: &str) -> Result<Response<Body>> {
+    let image = call.engine.inspect_image(name)?;
     render::json(call.version, Shape::ImageInspect, &image)
 }
 
-async fn history(call: Call, name: String) -> Result<Response<Body>> {
-    let history = call.engine.image_history(&name)?;
+fn history(call: &Call, name: &str) -> Result<Response<Body>> {
+    let history = call.engine.image_history(name)?;
     render::json(call.version, Shape::Same, &history)
 }
 
@@ -113,7 +113,7 @@ async fn load(mut call: Call) -> Result<Response<Body>> {
     progress::answer(async move |progress| engine.load_images(archive, quiet, progress).await).await
 }
 
-async fn save(engine: Engine, names: Vec<String>) -> Result<Response<Body>> {
+fn save(engine: &Engine, names: Vec<String>) -> Result<Response<Body>> {
     let archive = engine.save_images(names)?;
     Ok(render::bytes("application/x-tar", archive))
 }
@@ -135,7 +135,7 @@ async fn tag(call: Call, name: String) -> Result<Response<Body>> {
     let tag = call.query.text("tag").map(str::to_owned);
     let engine = call.engine;
     complete(async move { engine.tag_image(&name, &repository, tag.as_deref()).await }).await?;
-    render::created_empty()
+    Ok(render::created_empty())
 }
 
 async fn remove(call: Call, name: String) -> Result<Response<Body>> {

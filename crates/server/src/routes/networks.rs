@@ -8,15 +8,15 @@ use crate::call::{Call, complete};
 use crate::downgrade::Shape;
 use crate::failure::Result;
 use crate::render;
-use crate::routes::Work;
+use crate::routes::{Work, now};
 
 /// The table.
 pub(super) fn find<'a>(method: &str, path: &[&'a str], call: Call) -> Option<Work<'a>> {
     Some(match (method, path) {
-        ("GET", ["networks"]) => Box::pin(list(call)),
+        ("GET", ["networks"]) => now(list(&call)),
         ("POST", ["networks", "create"]) => Box::pin(create(call)),
         ("POST", ["networks", "prune"]) => Box::pin(prune(call)),
-        ("GET", ["networks", id]) => Box::pin(inspect(call, id)),
+        ("GET", ["networks", id]) => now(inspect(&call, id)),
         ("DELETE", ["networks", id]) => Box::pin(remove(call, (*id).to_owned())),
         ("POST", ["networks", id, "connect"]) => Box::pin(connect(call, (*id).to_owned())),
         ("POST", ["networks", id, "disconnect"]) => Box::pin(disconnect(call, (*id).to_owned())),
@@ -24,7 +24,7 @@ pub(super) fn find<'a>(method: &str, path: &[&'a str], call: Call) -> Option<Wor
     })
 }
 
-async fn list(call: Call) -> Result<Response<Body>> {
+fn list(call: &Call) -> Result<Response<Body>> {
     let mut networks = call.engine.list_networks(call.query.filters()?)?;
     if !call.since(28) {
         // Until then a list told of the containers too.
@@ -35,7 +35,7 @@ async fn list(call: Call) -> Result<Response<Body>> {
     render::json(call.version, Shape::Same, &networks)
 }
 
-async fn inspect(call: Call, id: &str) -> Result<Response<Body>> {
+fn inspect(call: &Call, id: &str) -> Result<Response<Body>> {
     let network = call.engine.inspect_network(id)?;
     render::json(call.version, Shape::Same, &network)
 }
@@ -50,21 +50,21 @@ async fn create(mut call: Call) -> Result<Response<Body>> {
 async fn remove(call: Call, id: String) -> Result<Response<Body>> {
     let engine = call.engine;
     complete(async move { engine.remove_network(&id).await }).await?;
-    render::no_content()
+    Ok(render::no_content())
 }
 
 async fn connect(mut call: Call, id: String) -> Result<Response<Body>> {
     let connect: Connect = call.json().await?;
     let engine = call.engine;
     complete(async move { engine.connect_network(&id, connect).await }).await?;
-    render::ok()
+    Ok(render::ok())
 }
 
 async fn disconnect(mut call: Call, id: String) -> Result<Response<Body>> {
     let disconnect: Disconnect = call.json().await?;
     let engine = call.engine;
     complete(async move { engine.disconnect_network(&id, disconnect).await }).await?;
-    render::ok()
+    Ok(render::ok())
 }
 
 async fn prune(call: Call) -> Result<Response<Body>> {

@@ -3,7 +3,7 @@
 use http::StatusCode;
 
 use crate::failure::Failure;
-use crate::routes::{Work, later};
+use crate::routes::{Work, later, now};
 
 /// The table: all that a manager would answer is told why nobody does.
 pub(super) fn find<'a>(method: &str, path: &[&str]) -> Option<Work<'a>> {
@@ -34,5 +34,5 @@ pub(super) fn find<'a>(method: &str, path: &[&str]) -> Option<Work<'a>> {
 }
 
 fn refused<'a>(failure: Failure) -> Work<'a> {
-    Box::pin(std::future::ready(Err(failure)))
+    now(Err(failure))
 }

@@ -12,18 +12,18 @@ use crate::call::Call;
 use crate::downgrade::Shape;
 use crate::failure::{Failure, Result};
 use crate::render;
-use crate::routes::{Work, later};
+use crate::routes::{Work, later, now};
 
 /// The table.
 pub(super) fn find<'a>(method: &str, path: &[&str], call: Call) -> Option<Work<'a>> {
     Some(match (method, path) {
-        ("GET" | "HEAD", ["_ping"]) => Box::pin(std::future::ready(Ok(ping()))),
-        ("GET", ["version"]) => Box::pin(version(call)),
+        ("GET" | "HEAD", ["_ping"]) => now(Ok(ping())),
+        ("GET", ["version"]) => now(version(&call)),
         ("GET", ["info"]) => Box::pin(info(call)),
         ("GET", ["system", "df"]) => Box::pin(disk_usage(call)),
         ("POST", ["auth"]) => Box::pin(auth(call)),
-        ("GET", ["events"]) => Box::pin(events(call)),
-        ("GET", ["plugins"]) => Box::pin(plugins(call)),
+        ("GET", ["events"]) => now(events(&call)),
+        ("GET", ["plugins"]) => now(plugins(&call)),
         ("GET", ["plugins", "privileges"]) => later("plugin privileges"),
         (_, ["plugins", ..]) => later("plugin management"),
         // What BuildKit's clients open first: they are told that there is none.
@@ -49,7 +49,7 @@ fn ping() -> Response<Body> {
     response
 }
 
-async fn version(call: Call) -> Result<Response<Body>> {
+fn version(call: &Call) -> Result<Response<Body>> {
     let host = rustix::system::uname();
     let kernel = host.release().to_string_lossy().into_owned();
     let about = &call.about;
@@ -101,18 +101,18 @@ fn architecture() -> &'static str {
     }
 }
 
-async fn plugins(call: Call) -> Result<Response<Body>> {
+fn plugins(call: &Call) -> Result<Response<Body>> {
     render::json(call.version, Shape::Same, &[(); 0])
 }
 
-async fn events(call: Call) -> Result<Response<Body>> {
+fn events(call: &Call) -> Result<Response<Body>> {
     let options = Options {
         since: call.query.moment("since")?,
         until: call.query.moment("until")?,
         filters: call.query.filters()?,
     };
     let events = call.engine.events(&options)?;
-    render::json_lines(call.version, Shape::Same, events)
+    Ok(render::json_lines(call.version, Shape::Same, events))
 }
 
 async fn auth(mut call: Call) -> Result<Response<Body>> {

@@ -8,27 +8,27 @@ use crate::call::{Call, complete};
 use crate::downgrade::Shape;
 use crate::failure::Result;
 use crate::render;
-use crate::routes::{Work, later};
+use crate::routes::{Work, later, now};
 
 /// The table.
 pub(super) fn find<'a>(method: &str, path: &[&'a str], call: Call) -> Option<Work<'a>> {
     Some(match (method, path) {
-        ("GET", ["volumes"]) => Box::pin(list(call)),
+        ("GET", ["volumes"]) => now(list(&call)),
         ("POST", ["volumes", "create"]) => Box::pin(create(call)),
         ("POST", ["volumes", "prune"]) => Box::pin(prune(call)),
-        ("GET", ["volumes", name]) => Box::pin(inspect(call, name)),
+        ("GET", ["volumes", name]) => now(inspect(&call, name)),
         ("DELETE", ["volumes", name]) => Box::pin(remove(call, (*name).to_owned())),
         ("PUT", ["volumes", _]) => later("updating cluster volumes"),
         _ => return None,
     })
 }
 
-async fn list(call: Call) -> Result<Response<Body>> {
+fn list(call: &Call) -> Result<Response<Body>> {
     let volumes = call.engine.list_volumes(call.query.filters()?)?;
     render::json(call.version, Shape::Same, &volumes)
 }
 
-async fn inspect(call: Call, name: &str) -> Result<Response<Body>> {
+fn inspect(call: &Call, name: &str) -> Result<Response<Body>> {
     let volume = call.engine.inspect_volume(name)?;
     render::json(call.version, Shape::Same, &volume)
 }
@@ -44,7 +44,7 @@ async fn remove(call: Call, name: String) -> Result<Response<Body>> {
     let force = call.query.flag("force");
     let engine = call.engine;
     complete(async move { engine.remove_volume(&name, force).await }).await?;
-    render::no_content()
+    Ok(render::no_content())
 }
 
 async fn prune(call: Call) -> Result<Response<Body>> {

@@ -380,14 +380,16 @@ impl<'client> Session<'client> {
                 .send(Method::GET, url, &headers, Sent::Nothing, verify)
                 .await?
         } else {
-            let mut form = url::form_urlencoded::Serializer::new(String::new());
-            form.append_pair("grant_type", "refresh_token")
+            // Kept in one statement: the form may not cross an `await`, it is bound to this thread.
+            let form = url::form_urlencoded::Serializer::new(String::new())
+                .append_pair("grant_type", "refresh_token")
                 .append_pair("client_id", "docker")
                 .append_pair("refresh_token", &self.auth.identitytoken)
                 .append_pair("scope", &scopes.join(" "))
-                .extend_pairs(service.map(|service| ("service", service)));
+                .extend_pairs(service.map(|service| ("service", service)))
+                .finish();
             let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
-            let sent = Sent::Bytes(form.finish().into());
+            let sent = Sent::Bytes(form.into());
             let headers = [(header::CONTENT_TYPE, kind)];
             self.http
                 .send(Method::POST, url, &headers, sent, verify)
