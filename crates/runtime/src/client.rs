@@ -474,7 +474,7 @@ pub async fn kill_leftover(
             oom_killed: false,
             at: crate::streams::now_ns(),
         };
-        crate::shim::write_exit(&exit_file, &exit).map_err(|source| {
+        crate::shim::course::write_exit(&exit_file, &exit).map_err(|source| {
             Error::Cgroup(CgroupError {
                 path: exit_file,
                 source,

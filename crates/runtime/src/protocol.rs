@@ -33,8 +33,8 @@ pub(crate) const MOST_DESCRIPTORS: usize = 64;
 pub(crate) struct Request {
     /// Comes back in the answer.
     pub(crate) number: u64,
-    /// What.
-    pub(crate) ask: Ask,
+    /// What: an [`Ask`], read apart so that a shim can tell a newer daemon what it doesn't know.
+    pub(crate) ask: serde_json::Value,
 }
 
 /// What can be asked.

@@ -331,7 +331,7 @@ impl Streams {
     /// Reads what the process, which has ended, left behind, and ends everything.
     pub(crate) fn finish(&mut self, buffer: &mut [u8]) {
         // Bounded, in case somebody who outlives the process writes without end.
-        for _ in 0..4096 {
+        for _ in 0..512 {
             let before = self.outputs.len();
             let mut any = false;
             for place in (0..before).rev() {

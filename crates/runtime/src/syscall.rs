@@ -251,13 +251,24 @@ pub(crate) fn permitted_capabilities() -> io::Result<u64> {
     Ok(u64::from(data[1]) | u64::from(data[4]) << 32)
 }
 
-/// Puts every signal to its default and lets every one through.
+/// Puts every signal that was ignored by whoever started this process to its default; once, since what is forked and
+/// run inherits it.
+pub(crate) fn heed_all_signals() {
+    // SAFETY: default dispositions run no code of ours.
+    unsafe {
+        for signal in 1..=64 {
+            if signal != libc::SIGPIPE {
+                libc::signal(signal, libc::SIG_DFL);
+            }
+        }
+    }
+}
+
+/// Lets every signal through, and heeds the one that Rust's programs ignore.
 pub(crate) fn reset_signals() {
     // SAFETY: default dispositions run no code of ours; the set is written before it is read.
     unsafe {
-        for signal in 1..=64 {
-            libc::signal(signal, libc::SIG_DFL);
-        }
+        libc::signal(libc::SIGPIPE, libc::SIG_DFL);
         let mut none: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&raw mut none);
         libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());

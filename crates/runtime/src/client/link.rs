@@ -87,6 +87,7 @@ impl Link {
             }
             asked.waiting.insert(number, sender);
         }
+        let ask = serde_json::to_value(ask).map_err(|error| Error::Talk(error.into()))?;
         let request = Request { number, ask };
         let sent = self
             .shared

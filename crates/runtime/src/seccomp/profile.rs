@@ -574,6 +574,8 @@ mod tests {
     }
 
     proptest! {
+        // Each case compiles the whole profile.
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(48))]
         #[test]
         fn every_number_meets_its_own_rule(number in 0_u32..520, bits in any::<u64>()) {
             let capabilities = Capabilities::from_bits(bits);

@@ -11,5 +11,6 @@ mod life;
 mod limits;
 mod root;
 mod streams;
+mod unified;
 
 runtime::act_as_shim!();

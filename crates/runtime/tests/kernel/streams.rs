@@ -107,7 +107,7 @@ fn a_gigabyte_goes_through_unharmed() {
     run(async {
         const CHUNK: usize = 1 << 20;
         // The whole gigabyte takes its time in an unoptimised shim; the optimised one is put to it by the black-box tests.
-        const CHUNKS: usize = 48;
+        const CHUNKS: usize = 24;
         let mut bench = Bench::new(&["cat"]);
         (bench.spec.open_stdin, bench.spec.stdin_once) = (true, true);
         bench.spec.log = None;
