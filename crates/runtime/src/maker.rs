@@ -63,11 +63,13 @@ pub(crate) enum Task<'a> {
 /// Everything that the maker does, in the forked child. The result is its exit status.
 pub(crate) fn run(
     task: &Task<'_>,
+    oom_score: Option<i32>,
     payload: BorrowedFd<'_>,
     streams: &Streams,
     line: BorrowedFd<'_>,
 ) -> i32 {
     syscall::reset_signals();
+    process::set_oom_score(oom_score);
     let mut kept: Vec<RawFd> = vec![payload.as_raw_fd(), line.as_raw_fd()];
     kept.extend(streams.iter().flatten().map(AsRawFd::as_raw_fd));
     if let Task::Exec { first, .. } = task {
@@ -192,11 +194,18 @@ fn join(path: &Path, flag: i32) -> Result<(), Failure> {
         .map_err(|error| Failure::system(&format!("join the namespace {}", path.display()), error))
 }
 
-/// A copy of the mount of `/dev/shm` in the container whose IPC namespace is joined, fetched from its mount namespace.
+/// A copy of the mount of `/dev/shm` that belongs to the IPC namespace: the host's, or that of the container whose
+/// namespace is joined, fetched from its mount namespace.
 fn shared_memory_of(ipc: &Namespace) -> Result<Option<OwnedFd>, Failure> {
     use rustix::mount::OpenTreeFlags;
-    let Namespace::Join(process) = ipc else {
-        return Ok(None);
+    let process = match ipc {
+        Namespace::Join(process) => process,
+        // The host's, where it has one.
+        Namespace::Host => {
+            let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+            return Ok(rustix::mount::open_tree(rustix::fs::CWD, "/dev/shm", flags).ok());
+        }
+        Namespace::New | Namespace::Path(_) => return Ok(None),
     };
     let fetch = || -> std::io::Result<OwnedFd> {
         let ours = File::open("/proc/self/ns/mnt")?;

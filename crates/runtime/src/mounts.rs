@@ -155,7 +155,7 @@ pub(crate) fn make(
     if !is_replaced("/dev") {
         let dev = mount_dev(root.as_fd())?;
         terminals = Some(mount_terminals(dev.as_fd())?);
-        if !is_replaced("/dev/mqueue") && spec.namespaces.ipc != Namespace::Host {
+        if !is_replaced("/dev/mqueue") && spec.namespaces.ipc == Namespace::New {
             mount_in(
                 dev.as_fd(),
                 "mqueue",

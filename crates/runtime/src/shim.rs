@@ -59,6 +59,7 @@ pub fn run() -> i32 {
     let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
     // The processes that it makes must not be looked into by the container that they are on the way to.
     drop(syscall::process_control(libc::PR_SET_DUMPABLE, 0, 0));
+    let usual_oom_score = process_oom_score();
     let Ok(signals) =
         syscall::signal_descriptor(&[libc::SIGCHLD, libc::SIGTERM, libc::SIGINT, libc::SIGHUP])
     else {
@@ -80,6 +81,7 @@ pub fn run() -> i32 {
         kept: BTreeMap::new(),
         unclaimed: Vec::new(),
         exit: None,
+        usual_oom_score,
     };
     shim.serve();
     0
@@ -106,6 +108,8 @@ struct Shim {
     /// Children that ended before anybody said whose they are.
     unclaimed: Vec<(i32, i32)>,
     exit: Option<Exit>,
+    /// What the container's processes get unless told otherwise; `None` if it is the shim's own.
+    usual_oom_score: Option<i32>,
 }
 
 /// What a poll is about.
@@ -346,11 +350,20 @@ impl Connection {
     }
 }
 
-fn enter_own_cgroup(own: &Cgroup) -> Result<(), cgroup::CgroupError> {
+/// Has the kernel spare the shim when memory runs out, as far as we may say so, and gives what was before.
+fn process_oom_score() -> Option<i32> {
+    const SPARED: &str = "-998";
+    let file = "/proc/self/oom_score_adj";
+    let before = std::fs::read_to_string(file).ok()?.trim().parse().ok()?;
+    std::fs::write(file, SPARED).ok().map(|()| before)
+}
+
+/// Puts the shim into its own group. Says whether another process goes on as the shim for it.
+fn enter_own_cgroup(own: &Cgroup) -> Result<bool, cgroup::CgroupError> {
     own.make()?;
     drop(cgroup::enter(&own.entrances()?));
     let Some(handle) = own.handle()? else {
-        return Ok(());
+        return Ok(false);
     };
     // On v2 a process is born into a group; so another one goes on from here, as a child of the same daemon. A shim that
     // stays in the daemon's group works, too.
@@ -358,11 +371,14 @@ fn enter_own_cgroup(own: &Cgroup) -> Result<(), cgroup::CgroupError> {
         flags: u64::from(libc::CLONE_PARENT.unsigned_abs()),
         cgroup: Some(handle.as_fd()),
     };
-    if let Ok(Forked::Parent(_)) = syscall::clone_process(options) {
-        syscall::exit_now(0);
+    match syscall::clone_process(options) {
+        Ok(Forked::Parent(_)) => syscall::exit_now(0),
+        Ok(Forked::Child) => {
+            let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
+            Ok(true)
+        }
+        Err(_) => Ok(false),
     }
-    let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
-    Ok(())
 }
 
 fn listen(directory: &Path) -> io::Result<OwnedFd> {

@@ -104,11 +104,13 @@ impl Shim {
             self.kept.entry(name.clone()).or_default().push(descriptor);
         }
         let own = Cgroup::new(settings.layout.clone(), &settings.shim_cgroup);
-        enter_own_cgroup(&own)
+        let moved = enter_own_cgroup(&own)
             .map_err(|error| Failure::system("enter the shims' cgroup", error))?;
-        self.tell_all(&Say::Here {
-            pid: std::process::id(),
-        });
+        if moved {
+            self.tell_all(&Say::Here {
+                pid: std::process::id(),
+            });
+        }
         self.listener = Some(listen(&settings.directory).map_err(step("listen for daemons"))?);
         let log = settings
             .log
@@ -126,7 +128,15 @@ impl Shim {
         let container = Cgroup::new(settings.layout.clone(), &settings.cgroup);
         self.oom_kills_before = container.oom_kills();
         let task = Task::Container(&settings);
-        let process = make(0, &task, payload.as_fd(), streams, &shape, asker)?;
+        let process = make(
+            0,
+            &task,
+            self.usual_oom_score,
+            payload.as_fd(),
+            streams,
+            &shape,
+            asker,
+        )?;
         self.processes.push(process);
         self.next_process = 1;
         self.settings = Some(settings);
@@ -185,7 +195,15 @@ impl Shim {
             settings,
             first: handle.as_fd(),
         };
-        let process = make(number, &task, payload.as_fd(), streams, &shape, asker)?;
+        let process = make(
+            number,
+            &task,
+            self.usual_oom_score,
+            payload.as_fd(),
+            streams,
+            &shape,
+            asker,
+        )?;
         self.processes.push(process);
         self.next_process += 1;
         Ok(())

@@ -70,6 +70,7 @@ pub(super) struct Shape {
 pub(super) fn make(
     number: u32,
     task: &Task<'_>,
+    oom_score: Option<i32>,
     payload: BorrowedFd<'_>,
     mut streams: Streams,
     shape: &Shape,
@@ -91,9 +92,13 @@ pub(super) fn make(
     match syscall::clone_process(CloneOptions::default())
         .map_err(|error| Failure::system("fork", error))?
     {
-        Forked::Child => {
-            syscall::exit_now(maker::run(task, payload, &process_side, theirs.as_fd()))
-        }
+        Forked::Child => syscall::exit_now(maker::run(
+            task,
+            oom_score,
+            payload,
+            &process_side,
+            theirs.as_fd(),
+        )),
         Forked::Parent(_) => Ok(Process {
             number,
             pid: None,

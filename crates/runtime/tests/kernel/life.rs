@@ -88,6 +88,17 @@ fn it_can_share_the_hosts_namespaces() {
 }
 
 #[test]
+fn the_hosts_shared_memory_comes_with_its_namespace() {
+    run(async {
+        let name = tempfile::Builder::new().tempfile_in("/dev/shm").unwrap();
+        std::fs::write(name.path(), "of the host").unwrap();
+        let mut bench = Bench::new(&["cat", name.path().to_str().unwrap()]);
+        bench.spec.namespaces.ipc = Namespace::Host;
+        assert_eq!(bench.output().await, (0, "of the host".to_owned()));
+    });
+}
+
+#[test]
 fn it_can_share_another_containers_namespaces() {
     run(async {
         let first = Bench::new(&["sh", "-c", "echo shared >/dev/shm/file; exec sleep 1000"]);
