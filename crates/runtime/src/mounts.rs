@@ -258,6 +258,7 @@ fn mount_overlay(lower: &[PathBuf], upper: &Path, work: &Path) -> Result<OwnedFd
         fsconfig_set_string(file_system.as_fd(), name, value)
             .map_err(failed(format_args!("overlay {name} {}", value.display())))
     };
+    set("source", Path::new("overlay"))?;
     set("upperdir", upper)?;
     set("workdir", work)?;
     // The container before this one may still be letting go of the same layers.
@@ -310,6 +311,8 @@ fn mount_overlay_at_once(lower: &str, upper: &Path, work: &Path) -> Result<Owned
 fn file_system(kind: &str, options: &[(&str, &str)], attributes: u64) -> Result<OwnedFd, Failure> {
     let what = format!("mount {kind}");
     let context = fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC).map_err(failed(&what))?;
+    // What lists of mounts show as the device.
+    fsconfig_set_string(context.as_fd(), "source", kind).map_err(failed(&what))?;
     for (name, value) in options {
         if value.is_empty() {
             fsconfig_set_flag(context.as_fd(), *name).map_err(failed(&what))?;

@@ -25,8 +25,8 @@ pub(crate) const VERSION: u32 = 1;
 /// The largest message; what may be longer travels in a file in memory.
 pub(crate) const LARGEST_MESSAGE: usize = 16 * 1024;
 
-/// The most descriptors in one message.
-pub(crate) const MOST_DESCRIPTORS: usize = 64;
+/// The most descriptors in one message: the kernel takes no more. A published port needs one.
+pub(crate) const MOST_DESCRIPTORS: usize = 253;
 
 /// What a daemon asks.
 #[derive(Debug, Serialize, Deserialize)]

@@ -3,7 +3,7 @@
 
 use std::ffi::CString;
 
-use crate::syscall::{self, CloneOptions, Forked};
+use crate::syscall::{self, Forked};
 
 /// The name that the init goes by, as Docker's does.
 pub const NAME: &str = "/sbin/docker-init";
@@ -11,7 +11,7 @@ pub const NAME: &str = "/sbin/docker-init";
 /// Runs `arguments` (a program's path, then what it gets) and ends as it ends.
 pub fn run(arguments: &[String]) -> i32 {
     let signals = syscall::block_all_signals();
-    let child = match syscall::clone_process(CloneOptions::default()) {
+    let child = match syscall::fork() {
         Ok(Forked::Child) => syscall::exit_now(become_program(arguments)),
         Ok(Forked::Parent(child)) => child,
         Err(_) => return 126,
