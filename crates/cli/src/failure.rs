@@ -159,6 +159,10 @@ pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
 /// What the system says, without its number: "No such file or directory (os error 2)" is enough as
 /// "no such file or directory".
 fn plain(text: String) -> String {
+    // What Rust calls it where no system call failed.
+    if text == "entity not found" {
+        return "no such file or directory".to_owned();
+    }
     match text.split_once(" (os error ") {
         Some((said, rest)) if rest.trim_end_matches(')').parse::<i32>().is_ok() => {
             let mut characters = said.chars();

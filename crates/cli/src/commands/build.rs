@@ -41,11 +41,18 @@ pub(crate) async fn run(session: &Session, raw: &Build) -> Result<(), Failure> {
         // The engine's refusal may be only that our folder broke off.
         Err(error) => return Err(failure.try_recv().unwrap_or_else(|_| error.into())),
     };
-    let outcome = show(answer, shown, |aux| {
-        if let Some(found) = aux.get("ID").and_then(Value::as_str) {
+    let outcome = show(answer, shown, |message| {
+        let aux = message.aux.as_ref().and_then(|aux| aux.get("ID"));
+        if let Some(found) = aux.and_then(Value::as_str) {
             found.clone_into(&mut id);
         }
-        Ok(())
+        // Asked to be quiet, an engine streams nothing but the id.
+        if let Some(text) = &message.stream
+            && raw.quiet
+            && text.starts_with("sha256:")
+        {
+            text.trim().clone_into(&mut id);
+        }
     })
     .await;
     if let Ok(failure) = failure.try_recv() {

@@ -26,10 +26,7 @@ pub(crate) async fn load(session: &Session, raw: &Load) -> Result<(), Failure> {
     let request = Request::post("/images/load")
         .query("quiet", if quiet { "1" } else { "0" })
         .archive(body);
-    show(session.client.send(request).await?, Shown::OnStdout, |_| {
-        Ok(())
-    })
-    .await
+    show(session.client.send(request).await?, Shown::OnStdout, |_| ()).await
 }
 
 /// `import`.
@@ -54,10 +51,7 @@ pub(crate) async fn import(session: &Session, raw: &Import) -> Result<(), Failur
         address if is_address => request.query("fromSrc", address),
         path => request.query("fromSrc", "-").body(file(path).await?),
     };
-    show(session.client.send(request).await?, Shown::OnStdout, |_| {
-        Ok(())
-    })
-    .await
+    show(session.client.send(request).await?, Shown::OnStdout, |_| ()).await
 }
 
 async fn file(path: &str) -> Result<Body, Failure> {

@@ -4,7 +4,6 @@ use client::{Answer, Request};
 use http::HeaderName;
 use model::api::progress::Message;
 use model::reference::{InvalidReference, Reference};
-use serde_json::Value;
 
 use crate::args::image::Pull;
 use crate::config::login_name;
@@ -83,7 +82,7 @@ pub(super) async fn pull(session: &Session, how: &How<'_>) -> Result<(), Failure
         .query_if("tag", tag)
         .query_if("platform", how.platform)
         .header(LOGIN_HEADER, &login.header());
-    show(session.client.send(request).await?, how.shown, |_| Ok(())).await
+    show(session.client.send(request).await?, how.shown, |_| ()).await
 }
 
 /// A name of an image.
@@ -92,11 +91,12 @@ pub(super) fn parse(name: &str) -> Result<Reference, Failure> {
         .map_err(|error: InvalidReference| Failure::message(error.to_string()))
 }
 
-/// Shows messages as they come. What an engine sends for programs rather than people goes to `aux`.
+/// Shows messages as they come. `watch` sees each one first; what an engine sends for programs rather than people
+/// is not shown. An error has the code of the process that failed, where the engine tells it.
 pub(super) async fn show(
     answer: Answer,
     shown: Shown,
-    mut aux: impl FnMut(Value) -> Result<(), Failure>,
+    mut watch: impl FnMut(&Message),
 ) -> Result<(), Failure> {
     let width = match shown {
         Shown::OnStdout => terminal::progress_width(),
@@ -105,11 +105,17 @@ pub(super) async fn show(
     let mut progress = Progress::new(width);
     let mut messages = answer.messages();
     while let Some(message) = messages.next::<Message>().await? {
-        if let Some(value) = message.aux.clone() {
-            aux(value)?;
+        watch(&message);
+        if message.aux.is_some() {
             continue;
         }
-        let text = progress.show(&message).map_err(Failure::message)?;
+        let text = progress.show(&message).map_err(|told| {
+            let code = told
+                .code
+                .and_then(|code| u8::try_from(code).ok())
+                .filter(|&code| code > 0);
+            Failure::message(told.message).with_code(code.unwrap_or(1))
+        })?;
         match shown {
             Shown::OnStdout => output::print(&text)?,
             Shown::OnStderr => output::warn_part(&text),

@@ -39,7 +39,7 @@ pub(crate) async fn run(session: &Session, raw: &Push) -> Result<(), Failure> {
     } else {
         Shown::OnStdout
     };
-    pull::show(session.client.send(request).await?, shown, |_| Ok(())).await?;
+    pull::show(session.client.send(request).await?, shown, |_| ()).await?;
     if raw.quiet {
         output::print_line(&reference.to_string())?;
     }

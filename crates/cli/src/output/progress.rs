@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use model::api::progress::{Detail, Message};
+use model::api::progress::{Detail, ErrorDetail, Message};
 
 use super::units::{float, precise_size};
 
@@ -30,12 +30,15 @@ impl Progress {
     }
 
     /// The text for one message, or the error that it tells.
-    pub(crate) fn show(&mut self, message: &Message) -> Result<String, String> {
+    pub(crate) fn show(&mut self, message: &Message) -> Result<String, ErrorDetail> {
         if let Some(detail) = &message.error_detail {
-            return Err(detail.message.clone());
+            return Err(detail.clone());
         }
         if let Some(error) = &message.error {
-            return Err(error.clone());
+            return Err(ErrorDetail {
+                code: None,
+                message: error.clone(),
+            });
         }
         let id = message.id.as_deref().unwrap_or_default();
         let moves = message.progress_detail.is_some() || message.progress.is_some();
@@ -187,6 +190,7 @@ mod tests {
     #[test]
     fn an_error_ends_it() {
         let mut progress = Progress::new(None);
-        assert_eq!(progress.show(&Message::error("no")), Err("no".to_owned()));
+        let told = progress.show(&Message::error("no")).unwrap_err();
+        assert_eq!(told.message, "no");
     }
 }
