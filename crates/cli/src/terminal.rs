@@ -32,9 +32,9 @@ pub(crate) fn size() -> Option<(u16, u16)> {
     (size.ws_row > 0 && size.ws_col > 0).then_some((size.ws_row, size.ws_col))
 }
 
-/// The width for progress: that of the terminal, or none where standard output is none.
-pub(crate) fn progress_width() -> Option<usize> {
-    if !stdout_is_terminal() {
+/// The width for progress on standard output or standard error: that of the terminal, or none where it is none.
+pub(crate) fn progress_width(output: impl IsTerminal) -> Option<usize> {
+    if !output.is_terminal() {
         return None;
     }
     Some(size().map_or(80, |(_, columns)| usize::from(columns)))

@@ -63,7 +63,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
     /// container did.
     pub async fn next(&mut self) -> Result<Option<Frame>, Error> {
         loop {
-            if let Some(frame) = self.buffered()? {
+            if let Some(frame) = self.ready()? {
                 return Ok(Some(frame));
             }
             self.buffer.reserve(READ_SIZE);
@@ -78,7 +78,8 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         }
     }
 
-    fn buffered(&mut self) -> Result<Option<Frame>, Error> {
+    /// The next bytes that have come already; nothing where it would have to be waited for them.
+    pub fn ready(&mut self) -> Result<Option<Frame>, Error> {
         if self.raw {
             let bytes = self.buffer.split().freeze();
             let source = Source::Stdout;

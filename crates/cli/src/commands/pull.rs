@@ -99,8 +99,9 @@ pub(super) async fn show(
     mut watch: impl FnMut(&Message),
 ) -> Result<(), Failure> {
     let width = match shown {
-        Shown::OnStdout => terminal::progress_width(),
-        Shown::OnStderr | Shown::Nothing => None,
+        Shown::OnStdout => terminal::progress_width(std::io::stdout()),
+        Shown::OnStderr => terminal::progress_width(std::io::stderr()),
+        Shown::Nothing => None,
     };
     let mut progress = Progress::new(width);
     let mut messages = answer.messages();

@@ -1,6 +1,7 @@
 //! Signals: passed on to a container, told as a change of size, or the end of a command.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use client::{Client, Request, encode_component};
 use rustix::process::Signal;
@@ -86,22 +87,36 @@ pub(crate) async fn asked_to_end() -> Failure {
     }
 }
 
+/// How often the size is told again to a process that may not have begun, and after how long.
+const RETRIES: u32 = 10;
+const RETRY_AFTER: Duration = Duration::from_millis(20);
+
 /// Tells an engine the terminal's size now and whenever it changes, until this future is dropped. `path` is the
 /// API's, of a container or a process in one.
 pub(crate) async fn follow_size(client: Arc<Client>, path: String) {
     let Ok(mut changes) = signal(SignalKind::window_change()) else {
         return std::future::pending().await;
     };
-    loop {
-        if let Some((rows, columns)) = super::size() {
-            let request = Request::post(path.clone())
-                .query("h", rows.to_string())
-                .query("w", columns.to_string());
-            // The process may not have begun or may have ended: the next change tells again.
-            let _told = client.send(request).await;
+    for retry in 1..=RETRIES {
+        if tell_size(&client, &path).await {
+            break;
         }
-        if changes.recv().await.is_none() {
-            return std::future::pending().await;
-        }
+        tokio::time::sleep(RETRY_AFTER * retry).await;
     }
+    while changes.recv().await.is_some() {
+        // A process that has ended needs no size.
+        tell_size(&client, &path).await;
+    }
+    std::future::pending::<()>().await;
+}
+
+/// Whether the engine knows the size now, or there is none to be told.
+async fn tell_size(client: &Client, path: &str) -> bool {
+    let Some((rows, columns)) = super::size() else {
+        return true;
+    };
+    let request = Request::post(path)
+        .query("h", rows.to_string())
+        .query("w", columns.to_string());
+    client.send(request).await.is_ok()
 }

@@ -3,8 +3,8 @@
 use std::io;
 
 use bytes::Bytes;
-use client::{FrameReader, Hijacked, Source, WriteHalf};
-use tokio::io::{AsyncRead, AsyncWriteExt, Stderr, Stdout};
+use client::{Frame, FrameReader, Hijacked, Source, WriteHalf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, Stderr, Stdout};
 use tokio::sync::mpsc;
 
 use super::detach::{Typed, Watch};
@@ -78,17 +78,24 @@ pub(crate) async fn copy_output(
     };
     let mut outputs = Outputs::new();
     while let Some(frame) = frames.next().await? {
-        match frame.source {
-            Source::Stdout if stdout => outputs.stdout(&frame.bytes).await?,
-            Source::Stderr if stderr => outputs.stderr(&frame.bytes).await?,
-            Source::Stdout | Source::Stderr => {}
-            Source::System => {
-                let said = String::from_utf8_lossy(&frame.bytes).trim().to_owned();
-                return Err(Failure::message(format!(
-                    "error from daemon in stream: {said}"
-                )));
+        let mut frame = Some(frame);
+        // What has come already is written together: a log is many short lines.
+        while let Some(Frame { source, bytes }) = frame {
+            match source {
+                Source::Stdout if stdout => outputs.add(To::Stdout, &bytes).await?,
+                Source::Stderr if stderr => outputs.add(To::Stderr, &bytes).await?,
+                Source::Stdout | Source::Stderr => {}
+                Source::System => {
+                    outputs.write().await?;
+                    let said = String::from_utf8_lossy(&bytes).trim().to_owned();
+                    return Err(Failure::message(format!(
+                        "error from daemon in stream: {said}"
+                    )));
+                }
             }
+            frame = frames.ready()?;
         }
+        outputs.write().await?;
     }
     Ok(())
 }
@@ -120,10 +127,22 @@ async fn copy_input(mut writer: WriteHalf, mut watch: Watch) -> Result<InputEnd,
     Ok(InputEnd::Closed(writer))
 }
 
-/// Our two outputs, written without holding up what is read.
+/// How much is gathered before it is written.
+const GATHERED: usize = 256 * 1024;
+
+/// One of our two outputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum To {
+    Stdout,
+    Stderr,
+}
+
+/// Our two outputs, written in the order in which bytes came, and without holding up what is read.
 struct Outputs {
     stdout: Stdout,
     stderr: Stderr,
+    gathered: Vec<u8>,
+    to: To,
 }
 
 impl Outputs {
@@ -131,28 +150,34 @@ impl Outputs {
         Self {
             stdout: tokio::io::stdout(),
             stderr: tokio::io::stderr(),
+            gathered: Vec::new(),
+            to: To::Stdout,
         }
     }
 
-    async fn stdout(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        self.stdout
-            .write_all(bytes)
-            .await
-            .map_err(|error| output::output_failed(&error))?;
-        self.stdout
-            .flush()
-            .await
-            .map_err(|error| output::output_failed(&error))
+    async fn add(&mut self, to: To, bytes: &[u8]) -> Result<(), Failure> {
+        if self.to != to || self.gathered.len() >= GATHERED {
+            self.write().await?;
+            self.to = to;
+        }
+        self.gathered.extend_from_slice(bytes);
+        Ok(())
     }
 
-    async fn stderr(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        self.stderr
-            .write_all(bytes)
-            .await
-            .map_err(|error| output::output_failed(&error))?;
-        self.stderr
-            .flush()
-            .await
-            .map_err(|error| output::output_failed(&error))
+    async fn write(&mut self) -> Result<(), Failure> {
+        if self.gathered.is_empty() {
+            return Ok(());
+        }
+        let written = match self.to {
+            To::Stdout => written(&mut self.stdout, &self.gathered).await,
+            To::Stderr => written(&mut self.stderr, &self.gathered).await,
+        };
+        self.gathered.clear();
+        written.map_err(|error| output::output_failed(&error))
     }
+}
+
+async fn written(output: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> io::Result<()> {
+    output.write_all(bytes).await?;
+    output.flush().await
 }
