@@ -157,14 +157,6 @@ impl Descriptor {
     pub(crate) fn is_foreign(&self) -> bool {
         self.media_type.contains("nondistributable") || self.media_type.contains(".foreign.")
     }
-
-    /// Whether it is another list of manifests.
-    pub(crate) fn is_index(&self) -> bool {
-        matches!(
-            self.media_type.as_str(),
-            media::OCI_INDEX | media::DOCKER_LIST
-        )
-    }
 }
 
 /// The manifest for `platform` among these; if none says its platform, there must be just one.

@@ -27,14 +27,6 @@ impl Progress {
         self.sender.as_ref().is_some_and(mpsc::Sender::is_closed)
     }
 
-    /// Says a line from a thread that may block; must not be called on a thread of an async runtime.
-    pub(crate) fn say(&self, message: Message) {
-        if let Some(sender) = &self.sender {
-            // Nobody is there to hear it: that is for the work's own input or output to find out.
-            sender.blocking_send(message).ok();
-        }
-    }
-
     /// Says a line from async code.
     pub(crate) async fn tell(&self, message: Message) {
         if let Some(sender) = &self.sender {

@@ -62,8 +62,8 @@ impl Entries {
             }
             let Some(path) = clean(&header.path) else {
                 return Err(Error::archive(format!(
-                    "{:?} leads out of the archive",
-                    header.path
+                    "{} leads out of the archive",
+                    Path::new(&header.path).display()
                 )));
             };
             match header.kind {

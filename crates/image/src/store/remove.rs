@@ -221,7 +221,9 @@ impl<'store> Plan<'store> {
         let names = self.names_of(image.id);
         if are_single(&names) {
             self.check(image, removal, &[])?;
-            names.iter().for_each(|name| self.untag(name));
+            for name in &names {
+                self.untag(name);
+            }
         }
         Ok(Some(Quietly::No))
     }

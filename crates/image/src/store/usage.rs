@@ -2,8 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
+use jiff::Timestamp;
 use model::api::image::HistoryItem;
 use model::digest::{DiffId, ImageId};
+use model::reference::Reference;
 
 use super::{Image, Store};
 
@@ -32,7 +34,7 @@ impl Store {
                 };
                 HistoryItem {
                     comment: step.comment.clone(),
-                    created: step.created_at().map_or(0, |time| time.as_second()),
+                    created: step.created_at().map_or(0, Timestamp::as_second),
                     created_by: step.created_by.clone(),
                     id: "<missing>".to_owned(),
                     size: layer
@@ -50,7 +52,7 @@ impl Store {
             item.id = id.to_string();
             let tags = self.names_of(id).tags;
             if !tags.is_empty() {
-                item.tags = Some(tags.iter().map(|tag| tag.familiar()).collect());
+                item.tags = Some(tags.iter().map(Reference::familiar).collect());
             }
             step = self.get(id).and_then(|image| image.parent);
         }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use image::{Config, ConfigRootFs, Image, Progress, Store};
 use rootfs::{Kind, Links, Mode, Root};
+use sha2::{Digest as _, Sha256};
 
 /// The archive of a test image, made if it is not there yet.
 pub(crate) fn archive(name: &str) -> PathBuf {
@@ -63,7 +64,7 @@ pub(crate) fn listing(path: &Path) -> Vec<String> {
         let detail = match metadata.kind {
             Kind::File => {
                 let data = std::fs::read(path.join(found.path)).unwrap();
-                format!("{data:?}").chars().take(80).collect()
+                format!("{:?}", Sha256::digest(data))
             }
             Kind::Symlink => found.read_link().unwrap().display().to_string(),
             _ => String::new(),

@@ -35,10 +35,10 @@ use super::tls::{self, Verify};
 const CONNECT_TIME: Duration = Duration::from_secs(20);
 
 /// Until an answer begins: a registry may hash gigabytes before it answers the end of an upload.
-const ANSWER_TIME: Duration = Duration::from_secs(300);
+const ANSWER_TIME: Duration = Duration::from_mins(5);
 
 /// Until more of an answer comes.
-const SILENCE: Duration = Duration::from_secs(60);
+const SILENCE: Duration = Duration::from_mins(1);
 
 /// Read from a file and sent at once.
 const PIECE: usize = 64 * 1024;
@@ -201,7 +201,8 @@ impl Http {
             match TcpStream::connect(SocketAddr::new(address, port)).await {
                 Ok(stream) => return Ok(stream),
                 Err(error) => {
-                    last = io::Error::new(error.kind(), format!("dial {address}:{port}: {error}"))
+                    let text = format!("dial {address}:{port}: {error}");
+                    last = io::Error::new(error.kind(), text);
                 }
             }
         }

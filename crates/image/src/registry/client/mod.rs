@@ -46,7 +46,7 @@ pub struct Settings {
     /// URLs of registries to ask before Docker's own.
     pub mirrors: Vec<String>,
     /// Registries that may be spoken to without verified TLS: names with ports, or address ranges in CIDR form.
-    /// 127.0.0.0/8, ::1 and localhost always are.
+    /// Loopback always may be: 127.0.0.0/8, `::1` and `localhost`.
     pub insecure: Vec<String>,
     /// How this program calls itself to registries.
     pub user_agent: String,
