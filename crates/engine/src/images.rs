@@ -70,6 +70,23 @@ impl Engine {
         }
     }
 
+    /// Makes the layers of new images safe from a loss of power, soon: nobody has to wait for a busy disk.
+    pub(crate) fn settle_images(&self) {
+        let engine = self.clone();
+        drop(tokio::spawn(async move {
+            if let Err(error) = engine.on_store(Store::settle).await {
+                tracing::error!(%error, "new layers could not be written to disk");
+            }
+        }));
+    }
+
+    /// Removes the layers that no image names and no container stands on: what a crash has left.
+    pub(crate) async fn sweep_images(&self) {
+        if let Err(error) = self.on_store(Store::sweep).await {
+            tracing::error!(%error, "layers that nobody needs could not be removed");
+        }
+    }
+
     /// What a container is made from, by the name or id of its image.
     pub fn image_for_container(&self, name: &str) -> Result<Base> {
         let image = self.image_store().resolve(name)?;

@@ -5,8 +5,8 @@
 //!                     .removing/<name>  on its way out
 //! ```
 //!
-//! Only the driver `local` is here. A volume with options (a device, a tmpfs, an export) is mounted at its
-//! `_data` while a container uses it, see [`local`]. A volume is never removed while a container, running or
+//! Only the driver `local` is here. A volume whose options make it a directory of the host under another name is
+//! that directory; options that need a mount of their own are refused, see [`local`]. A volume is never removed while a container, running or
 //! not, names it; whoever makes a container holds all volumes ([`Engine::hold_volumes`]) from asking for one
 //! until the container is known.
 
@@ -71,8 +71,7 @@ impl Engine {
             labels.insert(ANONYMOUS.to_owned(), String::new());
             random_name()?
         };
-        local::check(options)
-            .map_err(|error| Error::bad_parameter(format!("create {name}: {error}")))?;
+        check_options(&name, options)?;
         let record = Record {
             created: moment::now(),
             labels,
@@ -83,7 +82,12 @@ impl Engine {
         if made {
             self.volume_event("create", &name, Labels::new());
         }
-        Ok(self.shown(&name, &record))
+        let mut volume = self.shown(&name, &record);
+        if let Ok(Some(mount)) = local::mount_of(&record.options) {
+            // A directory of the host under another name: it is that directory which containers see.
+            volume.mountpoint = mount.device;
+        }
+        Ok(volume)
     }
 
     /// All volumes that the filters want, by name.
@@ -231,6 +235,24 @@ impl Engine {
         attributes.insert("driver".to_owned(), LOCAL.to_owned());
         self.event_bus()
             .publish(Kind::Volume, action, name, attributes);
+    }
+}
+
+/// Refuses options that cannot be, and what would have to be mounted anew for each use.
+fn check_options(name: &str, options: &Labels) -> Result<()> {
+    let mount = local::mount_of(options)
+        .map_err(|error| Error::bad_parameter(format!("create {name}: {error}")))?;
+    match mount {
+        None => Ok(()),
+        Some(mount) if !mount.is_plain_bind() => Err(Error::not_implemented(format_args!(
+            "a volume of type {:?} with the options it was given",
+            mount.kind
+        ))),
+        Some(mount) if Path::new(&mount.device).is_dir() => Ok(()),
+        Some(mount) => Err(Error::bad_parameter(format!(
+            "create {name}: {} is no directory",
+            mount.device
+        ))),
     }
 }
 

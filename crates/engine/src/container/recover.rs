@@ -91,6 +91,7 @@ impl Engine {
         self.set_ready();
         self.take_up_networks().await;
         self.start_by_policy().await;
+        self.sweep_images().await;
     }
 
     /// Deletes what was made or removed half.

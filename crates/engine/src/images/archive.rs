@@ -36,6 +36,7 @@ impl Engine {
         let loaded = self
             .on_store(move |store| store.load(archive, &told))
             .await?;
+        self.settle_images();
         for loaded in loaded {
             let image = self.image_of(loaded.id)?;
             let mut names: Vec<_> = loaded.names.iter().map(Reference::familiar).collect();
@@ -92,6 +93,7 @@ impl Engine {
                 Ok(image)
             })
             .await?;
+        self.settle_images();
         let id = image.id.to_string();
         self.image_event("import", &image, &id);
         if let Some(name) = name {

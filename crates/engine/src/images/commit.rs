@@ -36,6 +36,7 @@ impl Engine {
             self.unpause_container(&id).await?;
         }
         let image = made?;
+        self.settle_images();
         let mut attributes = container.record().config.labels.clone().unwrap_or_default();
         attributes.insert("comment".to_owned(), options.comment);
         attributes.insert("imageID".to_owned(), image.id.to_string());
@@ -86,9 +87,7 @@ impl Engine {
                 comment,
                 ..ConfigHistory::default()
             });
-            let image = store.put_image(&image, base.map(|base| base.id))?;
-            store.settle()?;
-            Ok(image)
+            store.put_image(&image, base.map(|base| base.id))
         })
         .await
     }

@@ -6,6 +6,8 @@ impl From<image::Error> for Error {
     fn from(error: image::Error) -> Self {
         let kind = if error.is_not_found() {
             Kind::NotFound
+        } else if error.is_unauthorized() {
+            Kind::Unauthorized
         } else if error.is_bad_request() {
             Kind::BadParameter
         } else if error.is_conflict() {

@@ -35,6 +35,7 @@ impl Engine {
             let id = client
                 .pull(self.image_store(), &name, &auth, platform.as_ref(), &told)
                 .await?;
+            self.settle_images();
             let image = self.image_of(id)?;
             let labels = image.config.config.labels.clone().unwrap_or_default();
             let repository = name.repository().familiar();

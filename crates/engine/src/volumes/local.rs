@@ -1,4 +1,4 @@
-//! The options of the driver `local`: what is mounted at a volume's directory while it is used. Pure.
+//! The options of the driver `local`: what a volume is, if it is no directory of ours. Pure.
 
 use model::api::Labels;
 
@@ -75,9 +75,15 @@ pub enum InvalidOptions {
     NoKind,
 }
 
-/// Refuses options that no mount can be made of.
-pub fn check(options: &Labels) -> Result<(), InvalidOptions> {
-    mount_of(options).map(drop)
+impl Mount {
+    /// Whether it is a directory of the host as it is, and nothing besides.
+    pub fn is_plain_bind(&self) -> bool {
+        let binds = |flag: &MountFlag| matches!(flag, MountFlag::Bind | MountFlag::BindAll);
+        self.data.is_empty()
+            && self.device.starts_with('/')
+            && !self.flags.is_empty()
+            && self.flags.iter().all(binds)
+    }
 }
 
 /// What the options say is to be mounted; nothing for a plain directory.
