@@ -1,5 +1,5 @@
-//! What the engine does with the kernel's help: overlays that are mounted nowhere. It needs root, and leaves nothing
-//! behind but a folder that goes with the test.
+//! The engine on the real kernel, without the API: each test is a computer of its own, with network namespace,
+//! folders and cgroups that go with it. Needs root. The test program is its own shim.
 
 #![expect(
     clippy::unwrap_used,
@@ -7,3 +7,12 @@
 )]
 
 mod build;
+mod computer;
+mod health;
+mod life;
+mod network;
+mod races;
+mod restart;
+mod spec;
+
+runtime::act_as_shim!();
