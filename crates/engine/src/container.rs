@@ -147,6 +147,8 @@ pub struct Condition {
     pub endpoints: Vec<network::Endpoint>,
     /// What the networks of its endpoints are called, by their ids.
     pub network_names: BTreeMap<String, String>,
+    /// The address it had last in each network, by the network's id.
+    pub addresses: BTreeMap<String, std::net::Ipv4Addr>,
     /// Which ports of the host lead to it, while it runs.
     pub ports: Vec<network::PortBinding>,
     /// How often its program ended. Waiters count by it.

@@ -56,7 +56,7 @@ pub(super) fn write(
     };
     put(&files.hosts(), &hosts(of_host, record, endpoints)?)?;
     put(&files.hostname(), &format!("{}\n", record.config.hostname))?;
-    let host = ResolvConf::parse(&read(HOST_RESOLV_CONF));
+    let host = ResolvConf::of_host(Path::new(HOST_RESOLV_CONF));
     put(&files.resolv_conf(), &resolv_conf(host, record, settings))
 }
 

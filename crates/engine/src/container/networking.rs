@@ -16,6 +16,9 @@ use crate::resolve::spec::Files;
 /// Under which name a shim holds the reservations of ports.
 pub(super) const PORTS: &str = "ports";
 
+/// How many descriptors go with one message, less than the kernel's bound of 253.
+pub(super) const AT_ONCE: usize = 200;
+
 /// Under which name a shim holds the sockets of the container's DNS.
 pub(super) const DNS: &str = "dns";
 
@@ -103,6 +106,7 @@ impl Engine {
     /// Puts a container that was created, and does not run yet, into its networks.
     pub(super) async fn connect_all(
         &self,
+        container: &super::Container,
         record: &Record,
         shim: &Shim,
         plan: &Plan,
@@ -111,9 +115,12 @@ impl Engine {
             return Ok(Vec::new());
         }
         let namespace = Namespace::open(&shim.network_namespace())?;
+        let addresses = &container.condition().addresses;
         let mut endpoints = Vec::new();
         for (network, settings) in &plan.networks {
-            endpoints.push(self.connect(record, network, settings, &namespace).await?);
+            let previous = addresses.get(&network.id).copied();
+            let endpoint = self.connect(record, network, settings, &namespace, previous);
+            endpoints.push(endpoint.await?);
         }
         if endpoints.is_empty() {
             self.networks().await?.loopback_only(&namespace).await?;
@@ -130,6 +137,7 @@ impl Engine {
         network: &Network,
         settings: &EndpointSettings,
         namespace: &Namespace,
+        previous: Option<std::net::Ipv4Addr>,
     ) -> Result<Endpoint> {
         let address = settings
             .ipam_config
@@ -151,7 +159,7 @@ impl Engine {
             namespace,
             names: names(record, settings),
             address: address.transpose()?,
-            previous_address: None,
+            previous_address: previous,
             mac: mac.transpose()?,
             gateway_priority: settings.gw_priority,
         };
@@ -226,7 +234,7 @@ impl Engine {
                 .iter()
                 .any(|endpoint| !endpoint.names.is_empty());
             let endpoint = self
-                .connect(&record, network, &settings, &namespace)
+                .connect(&record, network, &settings, &namespace, None)
                 .await?;
             if !network.is_default && !had_names {
                 self.open_dns(&record, &shim, &namespace).await?;

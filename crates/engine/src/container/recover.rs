@@ -235,6 +235,8 @@ impl Engine {
         if let Err(error) = self.open_networks(restored.collect()).await {
             tracing::error!(%error, "containers cannot be connected");
         }
+        let engine = self.clone();
+        crate::spawn(async move { engine.tell_network_warnings().await });
         for (shim, container) in running {
             if !container.condition().endpoints.is_empty()
                 && let Err(error) = self.take_up_dns(&container, &shim).await
@@ -244,6 +246,16 @@ impl Engine {
             let run = container.run().number;
             self.watch_exit(&container, run, shim);
             self.watch_health(&container);
+        }
+    }
+
+    /// Says once what of the computer stands in the way of containers' traffic.
+    async fn tell_network_warnings(&self) {
+        let Some(networks) = self.opened_networks() else {
+            return;
+        };
+        for network::Warning { message, remedy } in networks.warnings().await {
+            tracing::warn!(remedy, "{message}");
         }
     }
 

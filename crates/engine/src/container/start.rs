@@ -136,11 +136,12 @@ impl Engine {
         files::write(&files, record, self.settings(), &[])?;
         drop(std::fs::remove_file(files.exit()));
 
-        let shim = self
-            .create_shim(&spec, container.id, reservation.sockets)
-            .await?;
+        let mut sockets = reservation.sockets;
+        let more = sockets.split_off(sockets.len().min(networking::AT_ONCE));
+        let shim = self.create_shim(&spec, container.id, sockets).await?;
         *launched = Some(shim.clone());
-        let endpoints = self.connect_all(record, &shim, &plan).await?;
+        keep_ports(&shim, more).await?;
+        let endpoints = self.connect_all(container, record, &shim, &plan).await?;
         if !endpoints.is_empty() {
             files::write(&files, record, self.settings(), &endpoints)?;
         }
@@ -264,6 +265,11 @@ fn running(before: &Condition, started: &Started) -> Arc<Condition> {
         oom_killed: false,
         error: String::new(),
         started_at: Some(moment()),
+        addresses: started
+            .endpoints
+            .iter()
+            .map(|endpoint| (endpoint.network.clone(), endpoint.address))
+            .collect(),
         endpoints: started.endpoints.clone(),
         network_names: started.network_names.clone(),
         ports: started.ports.clone(),
@@ -297,6 +303,21 @@ fn make_bind_sources(record: &Record) -> Result<()> {
                 cause,
             )
         })?;
+    }
+    Ok(())
+}
+
+/// Has the shim keep those reservations of ports that did not go along when it was made.
+async fn keep_ports(shim: &Shim, mut sockets: Vec<std::os::fd::OwnedFd>) -> Result<(), Failure> {
+    let mut number = 0;
+    while !sockets.is_empty() {
+        number += 1;
+        let rest = sockets.split_off(sockets.len().min(networking::AT_ONCE));
+        let name = format!("{}-{number}", networking::PORTS);
+        shim.keep(&name, sockets)
+            .await
+            .map_err(|error| Failure::of_runtime(&error))?;
+        sockets = rest;
     }
     Ok(())
 }
