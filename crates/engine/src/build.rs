@@ -98,7 +98,7 @@ impl Engine {
             number: 0,
             count,
         };
-        let last = match builder.go(&stages).await {
+        let last = match Box::pin(builder.go(&stages)).await {
             Ok(last) => last,
             Err(failure) => return tell_failure(&output, name, failure).await,
         };

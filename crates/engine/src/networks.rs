@@ -27,30 +27,20 @@ pub use record::Record;
 pub use table::NetworkTable;
 
 impl Engine {
-    /// The networks beneath, once they are open.
+    /// The networks beneath; opened the first time, with the containers that run. Until then nothing of the
+    /// computer's network is touched.
     pub async fn networks(&self) -> Result<&network::Networks> {
-        let opened = self.inner.networks.opened.wait().await;
-        let opened = opened.as_ref();
-        opened.map_err(|reason| Error::internal(format!("open networks: {reason}")))
+        let opened = &self.inner.networks.opened;
+        let open = || async {
+            self.ready().await;
+            self.try_open_networks(self.connected_containers()).await
+        };
+        opened.get_or_try_init(open).await
     }
 
     /// The networks beneath, if they are open now.
     pub(crate) fn opened_networks(&self) -> Option<&network::Networks> {
-        self.inner.networks.opened.get()?.as_ref().ok()
-    }
-
-    /// Opens the networks beneath, with the containers that still run. Everything else about networks waits for it.
-    pub(crate) async fn open_networks(&self, running: Vec<RestoredContainer>) -> Result<()> {
-        let opened = self.try_open_networks(running).await;
-        let outcome = match &opened {
-            Ok(_) => Ok(()),
-            Err(error) => Err(Error::internal(error.to_string())),
-        };
-        let opened = opened.map_err(|error| error.to_string());
-        if self.inner.networks.opened.set(opened).is_err() {
-            return Err(Error::internal("networks are open already"));
-        }
-        outcome
+        self.inner.networks.opened.get()
     }
 
     async fn try_open_networks(

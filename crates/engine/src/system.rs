@@ -67,11 +67,7 @@ impl Engine {
             n_goroutines: host::threads(),
             system_time: moment::now().to_string(),
             logging_driver: "json-file".to_owned(),
-            cgroup_driver: limits
-                .cgroups
-                .then_some("cgroupfs")
-                .unwrap_or("none")
-                .to_owned(),
+            cgroup_driver: if limits.cgroups { "cgroupfs" } else { "none" }.to_owned(),
             cgroup_version: limits.version.to_owned(),
             n_events_listener: self.event_bus().listeners(),
             kernel_version: facts.kernel,

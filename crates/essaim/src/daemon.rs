@@ -104,6 +104,8 @@ async fn serve(daemon: Daemon) -> Result<()> {
         drop(listeners.spawn(listen::serve(listener, api.clone(), stopped.clone())));
     }
     readiness::ready();
+    let warming = engine.clone();
+    drop(tokio::spawn(async move { warming.warm_up().await }));
     tracing::info!(version = crate::VERSION, "ready");
     loop {
         match signals.next().await {

@@ -346,7 +346,7 @@ mod tests {
         let mut writer = Writer::new(Vec::new());
         for (name, contents) in files {
             let mut header = Header::new(*name, EntryKind::File, contents.len() as u64);
-            header.modified_seconds = fastrand::i64(0..1_000_000);
+            header.modified_seconds = i64::from(getrandom::u32().unwrap() % 1_000_000);
             writer.append_data(&header, contents.as_bytes()).unwrap();
         }
         writer.finish().unwrap()

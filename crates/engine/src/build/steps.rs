@@ -113,7 +113,7 @@ impl Builder<'_> {
             let begun = self.begin_stage(stage).await;
             let mut state = begun.map_err(|error| at(&stage.place, error))?;
             self.say_image(&state).await?;
-            state = self.triggers(state, &stage.place).await?;
+            state = Box::pin(self.triggers(state, &stage.place)).await?;
             for instruction in &stage.instructions {
                 self.say_step(&instruction.place).await?;
                 state = self.step(state, instruction).await?;

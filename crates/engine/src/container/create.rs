@@ -43,8 +43,8 @@ impl Engine {
         if let Some(platform) = options.platform.as_deref().filter(|text| !text.is_empty()) {
             check_platform(platform)?;
         }
-        self.make_container(base, options.name.as_deref(), create, Purpose::Use)
-            .await
+        let name = options.name.as_deref();
+        Box::pin(self.make_container(base, name, create, Purpose::Use)).await
     }
 
     /// Checks a request, then makes what is in it; what was made goes again if a later step fails.

@@ -54,7 +54,7 @@ impl Engine {
     pub(super) async fn ended_in_turn(&self, container: &Arc<Container>, exit: Exit) {
         let id = container.id.to_string();
         let record = container.record();
-        if let Ok(networks) = self.networks().await {
+        if let Some(networks) = self.opened_networks() {
             networks.release(&id).await;
         }
         self.execs().container_ended(container.id);

@@ -26,8 +26,6 @@ pub(super) const DNS: &str = "dns";
 pub(super) struct Plan {
     /// What it is to be in, and how; empty for the host's, another container's, or none.
     networks: Vec<(Network, EndpointSettings)>,
-    /// Whether its namespace is its own and gets at least loopback.
-    own_namespace: bool,
 }
 
 impl Plan {
@@ -58,20 +56,13 @@ impl Plan {
 impl Engine {
     /// Looks up the networks that a container is to be in.
     pub(super) async fn network_plan(&self, record: &Record) -> Result<Plan> {
-        let own_namespace = !matches!(
-            NetworkMode::of(&record.host_config),
-            NetworkMode::Host | NetworkMode::Container(_)
-        );
         let mut networks = Vec::new();
         for (name, settings) in &record.networks {
             if !matches!(name.as_str(), "host" | "none") {
                 networks.push((self.find_network(name).await?, settings.clone()));
             }
         }
-        Ok(Plan {
-            networks,
-            own_namespace,
-        })
+        Ok(Plan { networks })
     }
 
     /// Reserves the ports of the host that lead to the container.
@@ -111,7 +102,8 @@ impl Engine {
         shim: &Shim,
         plan: &Plan,
     ) -> Result<Vec<Endpoint>> {
-        if !plan.own_namespace {
+        // The runtime has brought loopback up; nothing else is needed without networks.
+        if plan.networks.is_empty() {
             return Ok(Vec::new());
         }
         let namespace = Namespace::open(&shim.network_namespace())?;
@@ -121,9 +113,6 @@ impl Engine {
             let previous = addresses.get(&network.id).copied();
             let endpoint = self.connect(record, network, settings, &namespace, previous);
             endpoints.push(endpoint.await?);
-        }
-        if endpoints.is_empty() {
-            self.networks().await?.loopback_only(&namespace).await?;
         }
         if plan.networks.iter().any(|(network, _)| !network.is_default) {
             self.open_dns(record, shim, &namespace).await?;

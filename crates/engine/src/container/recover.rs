@@ -14,7 +14,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use network::RestoredContainer;
 use runtime::client::{Phase as ShimPhase, Shim};
 use runtime::spec::Exit;
 
@@ -218,26 +217,10 @@ impl Engine {
 
     /// Serves the names of those who run on, and watches them.
     async fn take_up_networks(&self) {
-        let running: Vec<_> = self
-            .containers()
-            .all()
-            .into_iter()
-            .filter_map(|container| Some((container.shim()?, container)))
-            .collect();
-        let restored = running.iter().map(|(_, container)| {
-            let condition = container.condition();
-            RestoredContainer {
-                id: container.id.to_string(),
-                endpoints: condition.endpoints.clone(),
-                ports: condition.ports.clone(),
-            }
-        });
-        if let Err(error) = self.open_networks(restored.collect()).await {
-            tracing::error!(%error, "containers cannot be connected");
-        }
-        let engine = self.clone();
-        crate::spawn(async move { engine.tell_network_warnings().await });
-        for (shim, container) in running {
+        for container in self.containers().all() {
+            let Some(shim) = container.shim() else {
+                continue;
+            };
             if !container.condition().endpoints.is_empty()
                 && let Err(error) = self.take_up_dns(&container, &shim).await
             {
@@ -249,10 +232,15 @@ impl Engine {
         }
     }
 
-    /// Says once what of the computer stands in the way of containers' traffic.
-    async fn tell_network_warnings(&self) {
-        let Some(networks) = self.opened_networks() else {
-            return;
+    /// Does ahead of the first container what it would have to wait for: opens the networks, and says what of the
+    /// computer stands in the way of their traffic.
+    pub async fn warm_up(&self) {
+        let networks = match self.networks().await {
+            Ok(networks) => networks,
+            Err(error) => {
+                tracing::error!(%error, "containers cannot be connected to networks");
+                return;
+            }
         };
         for network::Warning { message, remedy } in networks.warnings().await {
             tracing::warn!(remedy, "{message}");
@@ -260,6 +248,8 @@ impl Engine {
     }
 
     async fn take_up_dns(&self, container: &Container, shim: &Shim) -> Result<()> {
+        // Opening them takes up the endpoints of all containers that run.
+        self.networks().await?;
         let kept = shim.kept(networking::DNS).await;
         let kept = kept.map_err(|error| Error::internal(crate::error::with_causes(&error)))?;
         match network::Networks::dns_among(kept) {

@@ -68,7 +68,7 @@ impl Engine {
             Phase::Created | Phase::Restarting | Phase::Exited => {}
         }
         let record = container.record();
-        match self.launch(container, &record).await {
+        match Box::pin(self.launch(container, &record)).await {
             Ok((run, shim)) => {
                 self.container_event(container, "start", []);
                 self.watch_exit(container, run, shim);
@@ -114,7 +114,7 @@ impl Engine {
         if let Some(shim) = shim {
             end(&id, &shim).await;
         }
-        if let Ok(networks) = self.networks().await {
+        if let Some(networks) = self.opened_networks() {
             networks.release(&id).await;
         }
         Err(failure)

@@ -27,7 +27,7 @@ impl Engine {
     /// daemon.
     pub async fn create_step(&self, base: Base, create: Create) -> Result<Created> {
         self.ready().await;
-        self.make_container(base, None, create, Purpose::Step).await
+        Box::pin(self.make_container(base, None, create, Purpose::Step)).await
     }
 
     /// The writable layer of a container that does not run: what a step of a build changed.

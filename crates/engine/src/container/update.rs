@@ -37,16 +37,16 @@ impl Engine {
             return Err(error);
         }
         self.containers().give_name_back(container.id, &old);
-        self.tell_networks_of_name(&container, &old, &new).await;
+        self.tell_networks_of_name(&container, &old, &new);
         drop(turn);
         let attributes = [("oldName", format!("/{old}"))];
         self.container_event(&container, "rename", attributes);
         Ok(())
     }
 
-    async fn tell_networks_of_name(&self, container: &Container, old: &str, new: &str) {
+    fn tell_networks_of_name(&self, container: &Container, old: &str, new: &str) {
         let condition = container.condition();
-        let Ok(networks) = self.networks().await else {
+        let Some(networks) = self.opened_networks() else {
             return;
         };
         for endpoint in &condition.endpoints {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use network::{DefaultBridge, Pool};
-use tokio::sync::SetOnce;
+use tokio::sync::OnceCell;
 
 use super::record::{PREDEFINED, Record};
 use crate::error::{Error, Result};
@@ -16,8 +16,8 @@ use crate::state::{Change, Loaded, State, Table};
 #[derive(Debug)]
 pub struct NetworkTable {
     table: Mutex<BTreeMap<String, Arc<Record>>>,
-    /// What acts on the computer, or why it could not be opened.
-    pub(super) opened: SetOnce<Result<network::Networks, String>>,
+    /// What acts on the computer.
+    pub(super) opened: OnceCell<network::Networks>,
     /// Whoever makes or removes a network has it.
     pub(super) turn: tokio::sync::Mutex<()>,
 }
@@ -46,7 +46,7 @@ impl NetworkTable {
         }
         Ok(Self {
             table: Mutex::new(table),
-            opened: SetOnce::new(),
+            opened: OnceCell::new(),
             turn: tokio::sync::Mutex::default(),
         })
     }

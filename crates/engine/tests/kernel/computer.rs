@@ -104,10 +104,8 @@ impl Computer {
     pub(crate) fn wait<T>(&self, work: impl Future<Output = T>) -> T {
         let runtime = self.runtime.as_ref().unwrap();
         let place = std::panic::Location::caller();
-        match runtime.block_on(async { tokio::time::timeout(PATIENCE, work).await }) {
-            Ok(result) => result,
-            Err(_) => panic!("waited in vain at {place}"),
-        }
+        let in_time = runtime.block_on(async { tokio::time::timeout(PATIENCE, work).await });
+        in_time.unwrap_or_else(|_| panic!("waited in vain at {place}"))
     }
 
     /// Waits until a container is as wanted.
@@ -313,10 +311,8 @@ impl Drop for Computer {
         }
         for process in self.processes() {
             if let Some(pid) = rustix::process::Pid::from_raw(process) {
-                drop(rustix::process::kill_process(
-                    pid,
-                    rustix::process::Signal::KILL,
-                ));
+                // It may have ended just now.
+                rustix::process::kill_process(pid, rustix::process::Signal::KILL).ok();
             }
         }
         for folder in self.cgroup_folders() {
