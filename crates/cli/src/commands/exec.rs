@@ -4,14 +4,14 @@ use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
-use client::{Request, encode_component};
+use client::{Error, Request, encode_component};
 use model::api::IdAnswer;
 use model::api::exec::{Create, Inspect, Start};
 
 use super::attach::{self, Joining};
 use super::{container_path, run};
 use crate::args::container::Exec;
-use crate::failure::{Failure, with_causes};
+use crate::failure::{Failure, OUR_ERROR, with_causes};
 use crate::output;
 use crate::request::create::{Surroundings, environment_of};
 use crate::session::Session;
@@ -84,7 +84,7 @@ async fn join(
     } else {
         None
     };
-    let (connection, _) = session.client.hijack(start).await?;
+    let (connection, _) = session.client.hijack(start).await.map_err(not_started)?;
     let client = Arc::clone(&session.client);
     let resize = format!("{path}/resize");
     let follow = async {
@@ -112,6 +112,15 @@ async fn join(
             Ok(())
         }
         End::Output => run::finish(exit_code(session, path).await?),
+    }
+}
+
+/// A program that cannot be started has the code that a shell would give, from engines that say so at once
+/// rather than in the stream.
+fn not_started(error: Error) -> Failure {
+    match run::code_of_start(&error.to_string()) {
+        OUR_ERROR => error.into(),
+        code => Failure::from(error).with_code(code),
     }
 }
 

@@ -149,7 +149,7 @@ async fn start(session: &Session, id: &str) -> Result<(), (Error, u8)> {
 }
 
 /// The code for a start that failed: 127 where the program is not there, 126 where it cannot be run.
-fn code_of_start(message: &str) -> u8 {
+pub(crate) fn code_of_start(message: &str) -> u8 {
     let says = |texts: &[&str]| texts.iter().any(|text| message.contains(text));
     if says(&[
         "executable file not found",
