@@ -102,13 +102,11 @@ fn fate(metadata: &Metadata, below: Option<&Metadata>) -> Option<Fate> {
     let Some(below) = below else {
         return Some(Fate::Added);
     };
-    // A directory is there already if only something in it was changed.
+    // A directory is there already if only something in it was changed, which also sets its time.
     let same_directory = metadata.kind == Kind::Directory
         && below.kind == Kind::Directory
         && metadata.mode == below.mode
-        && metadata.owner == below.owner
-        && metadata.modified_seconds == below.modified_seconds
-        && metadata.modified_nanoseconds == below.modified_nanoseconds;
+        && metadata.owner == below.owner;
     (!same_directory).then_some(Fate::Modified)
 }
 

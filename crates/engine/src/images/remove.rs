@@ -46,13 +46,18 @@ impl Engine {
                 store.prune(&wanted, &|id| user_of(&used, id))
             })
             .await?;
+        // The names of an image go before it.
         let mut deleted = Vec::new();
-        for removed in pruned.removed {
-            let id = match &removed {
-                Removed::Image(id) => *id,
-                Removed::Untagged(_) => ImageId(model::digest::Digest::from_bytes([0; 32])),
+        let mut removed = Vec::new();
+        for one in pruned.removed {
+            let id = match &one {
+                Removed::Image(id) => Some(*id),
+                Removed::Untagged(_) => None,
             };
-            deleted.append(&mut self.tell_removed(id, vec![removed]));
+            removed.push(one);
+            if let Some(id) = id {
+                deleted.append(&mut self.tell_removed(id, std::mem::take(&mut removed)));
+            }
         }
         let reclaimed = pruned.freed.to_string();
         let attributes = Labels::from([("reclaimed".to_owned(), reclaimed)]);

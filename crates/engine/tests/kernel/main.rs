@@ -8,9 +8,11 @@
 
 mod build;
 mod computer;
+mod files;
 mod health;
 mod life;
 mod network;
+mod objects;
 mod races;
 mod restart;
 mod spec;
