@@ -26,12 +26,12 @@ pub(crate) fn failure(
         }
         ErrorKind::UnknownArgument => match text(error, ContextKind::InvalidArg) {
             Some(word) if word.starts_with('-') => place.unknown_flag(&word, error),
-            Some(word) if place.command.has_subcommands() => place.unknown_command(&word, error),
+            Some(word) if place.command.has_subcommands() => place.unknown_command(&word),
             _ => place.arity(),
         },
         ErrorKind::InvalidSubcommand => {
             let word = text(error, ContextKind::InvalidSubcommand).unwrap_or_default();
-            place.unknown_command(&word, error)
+            place.unknown_command(&word)
         }
         ErrorKind::InvalidValue | ErrorKind::ValueValidation => place.invalid_value(error),
         ErrorKind::NoEquals
@@ -150,13 +150,18 @@ impl<'definitions> Place<'definitions> {
         }
     }
 
-    fn unknown_command(&self, word: &str, error: &clap::Error) -> Failure {
+    fn unknown_command(&self, word: &str) -> Failure {
         let name = self.name();
+        let visible = self
+            .command
+            .get_subcommands()
+            .filter(|sub| !sub.is_hide_set());
+        let names = visible.flat_map(Command::get_name_and_visible_aliases);
         let failure = Failure::message(format!(
             "{}: unknown command: {name} {word}\n\nRun '{name} --help' for more information",
             self.program
         ));
-        match best(error) {
+        match likeliest(word, names) {
             Some(known) => failure.with_hint(format!("did you mean \"{name} {known}\"?")),
             None => failure,
         }
@@ -260,13 +265,30 @@ fn arity_of(command: &Command) -> (usize, Option<usize>) {
     bounds
 }
 
-/// Of the commands that may be meant the likeliest: the last.
-fn best(error: &clap::Error) -> Option<String> {
-    match error.get(ContextKind::SuggestedSubcommand)? {
-        ContextValue::String(text) => Some(text.clone()),
-        ContextValue::Strings(texts) => texts.last().cloned(),
-        _ => None,
+/// The command that is likely meant: one letter in three may be more, less or other. Anything further off would be
+/// a guess that only confuses.
+fn likeliest<'names>(word: &str, names: impl Iterator<Item = &'names str>) -> Option<&'names str> {
+    names
+        .map(|name| (distance(word, name), name))
+        .filter(|&(distance, _)| distance * 3 <= word.len())
+        .min_by_key(|&(distance, _)| distance)
+        .map(|(_, name)| name)
+}
+
+/// How many letters have to be put in, taken out or changed to make one word of the other.
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (index, letter) in one.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = index + 1;
+        for column in 0..other.len() {
+            let changed = diagonal + usize::from(letter != other[column]);
+            diagonal = row[column + 1];
+            row[column + 1] = changed.min(diagonal + 1).min(row[column] + 1);
+        }
     }
+    row[other.len()]
 }
 
 fn text(error: &clap::Error, kind: ContextKind) -> Option<String> {
@@ -331,6 +353,9 @@ mod tests {
             "docker: unknown command: docker container foo",
         );
         assert!(said("contianer ls").ends_with("hint: did you mean \"docker container\"?"));
+        for line in ["swarm init", "compose up", "search x", "xy"] {
+            assert!(!said(line).contains("did you mean"), "{line}");
+        }
         assert!(said("image lss").ends_with("hint: did you mean \"docker image ls\"?"));
     }
 

@@ -311,15 +311,13 @@ pub(super) enum Unusable {
 
 /// The command with its flags.
 pub(super) fn command() -> Command {
-    let command = Command::new("daemon")
-        .bin_name("essaim daemon")
-        .about("Run the engine: containers behind Docker's API")
-        .arg(
-            clap::arg!(--"config-file" <FILE> "File with the same settings, in TOML")
-                .env("ESSAIM_CONFIG_FILE")
-                .value_parser(clap::value_parser!(PathBuf)),
-        );
-    Options::augment_args(command)
+    let command = Command::new("daemon").bin_name("essaim daemon").arg(
+        clap::arg!(--"config-file" <FILE> "File with the same settings, in TOML")
+            .env("ESSAIM_CONFIG_FILE")
+            .value_parser(clap::value_parser!(PathBuf)),
+    );
+    // Last: the flags' own comment would take its place.
+    Options::augment_args(command).about("Run the engine: containers behind Docker's API")
 }
 
 /// Reads flags, environment and file.
