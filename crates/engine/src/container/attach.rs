@@ -37,21 +37,10 @@ impl WaitingClient {
             stdout,
             stderr,
         } = self;
-        match shim.attach(stdin, stdout, stderr).await {
-            Ok(attached) => drop(tokio::spawn(join(stream, attached))),
-            Err(error) => {
-                tracing::warn!(%error, "a client that waited for a container cannot be attached");
-            }
+        if let Err(error) = shim.attach_over(stream, stdin, stdout, stderr).await {
+            tracing::warn!(%error, "a client that waited for a container cannot be attached");
         }
     }
-}
-
-/// Copies between a client that waited and the container until either is gone.
-async fn join(client: StdStream, mut container: UnixStream) -> std::io::Result<()> {
-    client.set_nonblocking(true)?;
-    let mut client = UnixStream::from_std(client)?;
-    tokio::io::copy_bidirectional(&mut client, &mut container).await?;
-    Ok(())
 }
 
 impl Engine {
