@@ -17,7 +17,10 @@ const BLOCK_BYTES: usize = 64 * 1024;
 const LONGEST_LINE: usize = 4 * 1024 * 1024;
 
 /// How often the files are listed again when they are rotated under our hands.
-const ATTEMPTS: usize = 16;
+const ATTEMPTS: usize = 200;
+
+/// How long a rotation gets in between; it is a few renames.
+const PAUSE: std::time::Duration = std::time::Duration::from_millis(1);
 
 /// How many rotated files are looked for.
 const MOST_FILES: usize = 1000;
@@ -151,40 +154,52 @@ impl LogFiles {
     }
 }
 
-/// Opens all files of the log, the oldest first.
+/// Opens all files of the log, the oldest first. While it is rotated, its files move up one by one, the oldest
+/// first, so that one number is missing and a file may be met twice: then they are listed again.
 fn list(path: &Path) -> io::Result<VecDeque<Open>> {
-    let mut files = VecDeque::new();
-    for _ in 0..ATTEMPTS {
-        files.clear();
-        for number in 0..MOST_FILES {
-            let file = match File::open(rotated(path, number)) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => break,
-                opened => opened?,
-            };
-            let metadata = file.metadata()?;
-            files.push_front(Open {
-                identity: (metadata.dev(), metadata.ino()),
-                file,
-                offset: 0,
-            });
+    let mut attempt = 0;
+    loop {
+        let (files, settled) = list_once(path)?;
+        attempt += 1;
+        // A crash in the middle may have left it like that for good.
+        if settled || attempt == ATTEMPTS {
+            return Ok(files);
         }
-        // If the newest still has its name, none was renamed while the others were opened.
-        let newest = files.back().map(|open: &Open| open.identity);
-        match identity(path) {
-            Ok(named) if Some(named) == newest => return Ok(files),
-            // Between two names, unless there is no log.
-            Err(error)
-                if error.kind() == io::ErrorKind::NotFound
-                    && newest.is_none()
-                    && identity(&rotated(path, 1)).is_err() =>
-            {
-                return Ok(files);
-            }
-            _ => {}
-        }
-        std::thread::yield_now();
+        std::thread::sleep(PAUSE);
     }
-    Ok(files)
+}
+
+/// What is there, and whether nothing moved meanwhile.
+fn list_once(path: &Path) -> io::Result<(VecDeque<Open>, bool)> {
+    let mut files: VecDeque<Open> = VecDeque::new();
+    let mut settled = true;
+    for number in 0..MOST_FILES {
+        let file = match File::open(rotated(path, number)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                if identity(&rotated(path, number + 1)).is_err() {
+                    break;
+                }
+                settled = false;
+                continue;
+            }
+            opened => opened?,
+        };
+        let metadata = file.metadata()?;
+        let identity = (metadata.dev(), metadata.ino());
+        if files.iter().any(|open| open.identity == identity) {
+            settled = false;
+            continue;
+        }
+        files.push_front(Open {
+            identity,
+            file,
+            offset: 0,
+        });
+    }
+    // The newest must still have its name.
+    let newest = files.back().map(|open| open.identity);
+    settled &= identity(path).ok() == newest;
+    Ok((files, settled))
 }
 
 fn rotated(path: &Path, number: usize) -> PathBuf {
@@ -303,6 +318,17 @@ mod tests {
         fs::write(&path, "6\n").unwrap();
         assert!(files.follow_rotation().unwrap());
         assert_eq!(lines(&mut files), ["5", "6"]);
+    }
+
+    #[test]
+    fn a_rotation_that_a_crash_cut_short_hides_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        fs::write(folder.path().join("log.3"), "1\n").unwrap();
+        fs::write(folder.path().join("log.1"), "2\n").unwrap();
+        fs::write(&path, "3\n").unwrap();
+        let mut files = LogFiles::open(&path, None).unwrap();
+        assert_eq!(lines(&mut files), ["1", "2", "3"]);
     }
 
     #[test]
