@@ -1,6 +1,6 @@
 //! A container's cgroup: made, entered, limited, frozen, emptied and removed, on both versions of the interface.
 //!
-//! What is written where is decided in [`limits`], purely; here it is done. A process is never moved from outside: on
+//! What is written where is decided in `limits`, purely; here it is done. A process is never moved from outside: on
 //! v1 each writes itself into `tasks`, on v2 it is cloned into the group. Moving another process makes the kernel wait
 //! for every CPU, some 10 ms.
 

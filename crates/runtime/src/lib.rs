@@ -10,7 +10,7 @@
 //!                                   └── exits, streams ───────┘  └────────── stdio, pty ───────────┘
 //! ```
 //!
-//! Start reading at [`spec`], then [`shim`] and [`maker`]. This crate knows nothing of images, networks or the API.
+//! Start reading at [`spec`], then [`shim`] and `maker`. This crate knows nothing of images, networks or the API.
 
 mod beneath;
 pub mod capability;

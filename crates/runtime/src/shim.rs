@@ -2,7 +2,7 @@
 //!
 //! One thread, one loop around `poll`. It is asked things over its socket, hears of ended children through a signal
 //! descriptor, and moves bytes between the container's processes, its log and its clients. It must never wait for
-//! anything else, and never read a container's specification: that is the [`crate::maker`]'s, in a child that ends.
+//! anything else, and never read a container's specification: that is the `maker`'s, in a child that ends.
 
 mod asked;
 pub(crate) mod course;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use runtime::capability::Capabilities;
 use runtime::client::{Error, Launch, Shim, kill_leftover};
-use runtime::host::HostAbilities;
+use runtime::host::{CgroupLayout, HostAbilities};
 use runtime::program::ShimProgram;
 use runtime::spec::{
     ContainerSpec, ExecSpec, Exit, LogFile, Namespaces, ProcessSpec, Resources, Root,
@@ -17,6 +17,9 @@ use tokio::net::UnixStream;
 
 /// How long anything may take on a busy machine before a test is lost.
 const PATIENCE: Duration = Duration::from_mins(1);
+
+/// What the folders and cgroups of these tests begin with; the test's process id comes next.
+const NAME: &str = "essaim-test-";
 
 /// A container that a test makes, and everything around it.
 pub(crate) struct Bench {
@@ -29,7 +32,9 @@ pub(crate) struct Bench {
 impl Bench {
     /// A container with busybox in its root, that would run this.
     pub(crate) fn new(args: &[&str]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        sweep();
+        let prefix = format!("{NAME}{}-", std::process::id());
+        let folder = tempfile::Builder::new().prefix(&prefix).tempdir().unwrap();
         let root = folder.path().join("root");
         for name in ["bin", "etc", "tmp", "root"] {
             std::fs::create_dir_all(root.join(name)).unwrap();
@@ -93,7 +98,7 @@ impl Bench {
             readonly_paths: ["/proc/sys", "/proc/bus"].map(PathBuf::from).to_vec(),
             sysctls: BTreeMap::new(),
             resources: Resources::default(),
-            cgroup: format!("essaim-test/{id}"),
+            cgroup: format!("{id}/box"),
             init: false,
             log: Some(LogFile {
                 path: folder.path().join("log"),
@@ -115,6 +120,11 @@ impl Bench {
         self.folder.path().join("root")
     }
 
+    /// The group that everything of this test is in.
+    pub(crate) fn cgroup_parent(&self) -> String {
+        self.spec.cgroup.trim_end_matches("/box").to_owned()
+    }
+
     /// The folder of the shim's socket.
     pub(crate) fn directory(&self) -> PathBuf {
         self.folder.path().join("run")
@@ -126,7 +136,7 @@ impl Bench {
             directory: &self.directory(),
             program: &self.program,
             abilities: &self.abilities,
-            shim_cgroup: "essaim-test/shims",
+            shim_cgroup: &format!("{}/shims", self.cgroup_parent()),
             kept: Vec::new(),
         })
         .await
@@ -191,20 +201,61 @@ impl Bench {
     }
 }
 
+/// Removes what tests left that were killed before they could clear up.
+fn sweep() {
+    let is_stale = |name: &str| {
+        let owner = name
+            .strip_prefix(NAME)
+            .and_then(|rest| rest.split('-').next());
+        owner.is_some_and(|pid| !Path::new("/proc").join(pid).exists())
+    };
+    let names = |folder: &Path| -> Vec<String> {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        entries
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .filter(|name| is_stale(name))
+            .collect()
+    };
+    let top = Path::new("/sys/fs/cgroup");
+    for name in names(top).into_iter().chain(names(&top.join("pids"))) {
+        clear(HostAbilities::probe(), name);
+    }
+    let mount = top.join("unified");
+    for name in names(&mount) {
+        let cgroups = CgroupLayout::V2 {
+            mount: mount.clone(),
+            controllers: Vec::new(),
+        };
+        clear(
+            HostAbilities {
+                cgroups,
+                ..HostAbilities::probe()
+            },
+            name,
+        );
+    }
+    for name in names(&std::env::temp_dir()) {
+        drop(std::fs::remove_dir_all(std::env::temp_dir().join(name)));
+    }
+}
+
+/// Kills everything in a group and removes it.
+fn clear(abilities: HostAbilities, cgroup: String) {
+    let work = move || {
+        let exit_file = tempfile::NamedTempFile::new().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        drop(runtime.block_on(kill_leftover(&abilities, &cgroup, exit_file.path())));
+    };
+    // On a thread of its own: the test's may be in a runtime already.
+    drop(std::thread::spawn(work).join());
+}
+
 impl Drop for Bench {
     fn drop(&mut self) {
-        // The shim ends with its container; if it is there still, the container is, too.
-        let (abilities, cgroup) = (self.abilities.clone(), self.spec.cgroup.clone());
-        let exit_file = self.folder.path().join("cleared.json");
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                let runtime = tokio::runtime::Builder::new_current_thread()
-                    .enable_all()
-                    .build()
-                    .unwrap();
-                drop(runtime.block_on(kill_leftover(&abilities, &cgroup, &exit_file)));
-            });
-        });
+        clear(self.abilities.clone(), self.cgroup_parent());
     }
 }
 

@@ -49,7 +49,10 @@ fn processes_are_born_into_their_group() {
             .lines()
             .find_map(|line| line.strip_prefix("PPid:\t"))
             .unwrap();
-        assert_eq!(group_of(parent.parse().unwrap()), "essaim-test/shims");
+        assert_eq!(
+            group_of(parent.parse().unwrap()),
+            format!("{}/shims", bench.cgroup_parent())
+        );
         crate::harness::read_until(&mut exec.take_stream().unwrap(), "in\n").await;
         patient(shim.kill_all()).await.unwrap();
         assert_eq!(patient(exec.wait()).await.unwrap(), 137);
