@@ -11,13 +11,16 @@ use http::header::{CONNECTION, CONTENT_TYPE, UPGRADE};
 use http::{HeaderValue, Response, StatusCode};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::body::{self, Body};
 use crate::call::Call;
 
 /// As much as is copied at once.
 const PIECE: usize = 32 * 1024;
+
+/// The standard error, in the header of a frame.
+const STDERR: u8 = 2;
 
 /// The answer; from then on the session runs by itself until one side ends it.
 pub(crate) fn answer(call: &mut Call, attached: Attached) -> Response<Body> {
@@ -37,11 +40,33 @@ pub(crate) fn answer(call: &mut Call, attached: Attached) -> Response<Body> {
     response
 }
 
+/// The answer that is a stream with nothing but these words, said as a program says what is wrong.
+pub(crate) fn words(upgrade: OnUpgrade, is_raw: bool, words: String) -> Response<Body> {
+    let text = format!("{words}\r\n");
+    let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
+    let mut bytes = Vec::new();
+    if !is_raw {
+        bytes.extend([STDERR, 0, 0, 0]);
+        bytes.extend(length.to_be_bytes());
+    }
+    bytes.extend(text.into_bytes());
+    run(async move {
+        let mut connection = TokioIo::new(upgrade.await.map_err(io::Error::other)?);
+        connection.write_all(&bytes).await?;
+        connection.shutdown().await
+    });
+    switched()
+}
+
 fn upgraded(upgrade: OnUpgrade, attached: Attached) -> Response<Body> {
     run(async move {
         let connection = upgrade.await.map_err(io::Error::other)?;
         attached.serve(TokioIo::new(connection)).await
     });
+    switched()
+}
+
+fn switched() -> Response<Body> {
     let mut response = Response::new(body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let headers = response.headers_mut();

@@ -36,10 +36,25 @@ async fn create(mut call: Call, container: String) -> Result<Response<Body>> {
 async fn start(mut call: Call, id: String) -> Result<Response<Body>> {
     let start: Start = call.json().await?;
     let engine = call.engine.clone();
-    let attached = complete(async move { engine.start_exec(&id, &start).await }).await?;
-    match attached {
-        Some(attached) => Ok(attach::answer(&mut call, attached)),
-        None => Ok(render::ok()),
+    let exec = id.clone();
+    match complete(async move { engine.start_exec(&exec, &start).await }).await {
+        Ok(Some(attached)) => Ok(attach::answer(&mut call, attached)),
+        Ok(None) => Ok(render::ok()),
+        Err(failure) => {
+            // Docker's clients do not read a refusal where they expect a stream. Where the program was tried they
+            // get one, with the words in it, and ask for the exit code as ever.
+            let tried = call.engine.inspect_exec(&id).await.ok();
+            match (
+                tried.filter(|exec| exec.exit_code.is_some()),
+                call.upgrade.take(),
+            ) {
+                (Some(exec), Some(upgrade)) => {
+                    let is_raw = exec.process_config.tty;
+                    Ok(attach::words(upgrade, is_raw, failure.message))
+                }
+                _ => Err(failure),
+            }
+        }
     }
 }
 
