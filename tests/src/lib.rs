@@ -29,5 +29,6 @@ pub mod form;
 pub mod http;
 pub mod leftovers;
 pub mod sandbox;
+pub mod scenario;
 pub mod switch;
 pub mod waiting;
