@@ -9,7 +9,7 @@
 mod file;
 mod flags;
 mod group;
-mod log;
+pub(crate) mod log;
 mod pid_file;
 mod readiness;
 mod settings;

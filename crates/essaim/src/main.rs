@@ -4,12 +4,14 @@
 //!
 //! ```text
 //! essaim daemon …     the engine            dockerd …
+//! essaim registry …   a registry
 //! essaim …            the command line      docker …
 //! ```
 //!
 //! It holds no logic: where to start reading is `daemon` for the engine, and the `cli` crate for the rest.
 
 mod daemon;
+mod registry;
 mod shim_program;
 
 use std::ffi::OsString;
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
         "docker" => command_line("docker", arguments),
         _ => match arguments.first().and_then(|first| first.to_str()) {
             Some("daemon") => daemon::main(&arguments[1..]),
+            Some("registry") => registry::main(&arguments[1..]),
             _ => command_line("essaim", arguments),
         },
     }
@@ -37,7 +40,7 @@ fn command_line(name: &str, arguments: Vec<OsString>) -> ExitCode {
     let program = cli::Program {
         name: name.to_owned(),
         version: VERSION,
-        more_commands: vec![daemon::command()],
+        more_commands: vec![daemon::command(), registry::command()],
     };
     cli::run(&program, arguments)
 }

@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 use tracing::level_filters::LevelFilter;
 
 /// Starts telling what is at least as grave as `level`.
-pub(super) fn start(level: LevelFilter) {
+pub(crate) fn start(level: LevelFilter) {
     tracing_subscriber::fmt()
         .with_max_level(level)
         .with_target(false)
