@@ -195,8 +195,6 @@ async fn serve_registry(options: Serve) -> Result<()> {
     let listener = TcpListener::bind(options.listen)
         .await
         .with_context(|| format!("cannot listen on {}", options.listen))?;
-    let address = listener.local_addr()?;
-    tracing::info!(%address, tls = tls.is_some(), "ready");
     let stop = async {
         if let [terminate, interrupt] = stops.as_mut_slice() {
             tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }

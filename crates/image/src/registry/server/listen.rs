@@ -54,6 +54,7 @@ pub async fn serve(
         .map_err(|source| ServerError::Listen { source })?;
     check_protected(registry, address, tls)?;
     let acceptor = tls.map(acceptor).transpose()?;
+    tracing::info!(%address, tls = tls.is_some(), "ready");
     let router = registry.router();
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut connections = JoinSet::new();
