@@ -217,3 +217,169 @@ impl ContainerState {
         ready.then_some(endpoint.address)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        collections::{BTreeMap, BTreeSet},
+        net::Ipv4Addr,
+    };
+
+    use model::port::{Port, Protocol};
+    use proptest::prelude::{Strategy, any, prop_oneof, proptest};
+
+    use super::State;
+    use crate::{
+        Endpoint, Error, MacAddress, Network, PortBinding, plan, reservation::EphemeralPorts,
+        state::EndpointState,
+    };
+
+    fn state() -> State {
+        let mut state = State::new(EphemeralPorts::new(32768, 60999));
+        for number in 0..3_u8 {
+            state.insert_network(Network {
+                id: number.to_string(),
+                name: format!("net{number}"),
+                bridge: format!("br-{number}"),
+                is_default: number == 0,
+                internal: number == 2,
+                subnet: format!("10.{number}.0.0/28").parse().unwrap(),
+                ip_range: None,
+                gateway: Ipv4Addr::new(10, number, 0, 1),
+                auxiliary: BTreeMap::new(),
+                mtu: None,
+                inter_container: true,
+                masquerade: true,
+                host_binding: Ipv4Addr::UNSPECIFIED,
+            });
+        }
+        state
+    }
+
+    fn join(state: &mut State, container: u8, network: u8) -> Result<Ipv4Addr, Error> {
+        let (container, network) = (container.to_string(), network.to_string());
+        let joined = state.containers.get(&container);
+        if joined.is_some_and(|joined| joined.endpoints.contains_key(&network)) {
+            return Err(Error::AlreadyConnected { container, network });
+        }
+        let address = state.give_address(&network, None, None)?;
+        let known = &state.networks[&network].network;
+        let endpoint = Endpoint {
+            id: format!("{container}-{network}"),
+            container: container.clone(),
+            network: network.clone(),
+            interface: format!("eth{network}"),
+            host_interface: plan::host_interface(&container),
+            address,
+            prefix_length: known.subnet.prefix_len(),
+            gateway: (!known.internal).then_some(known.gateway),
+            mac: MacAddress::for_address(address),
+            names: vec![container.clone()],
+            gateway_priority: 0,
+        };
+        let ready = true;
+        let endpoints = &mut state.containers.entry(container).or_default().endpoints;
+        endpoints.insert(network, EndpointState { endpoint, ready });
+        Ok(address)
+    }
+
+    fn publish(state: &mut State, container: u8) {
+        let entry = state.containers.entry(container.to_string()).or_default();
+        entry.ports = vec![PortBinding {
+            container: Port {
+                protocol: Protocol::Tcp,
+                number: 80,
+            },
+            host_address: Ipv4Addr::UNSPECIFIED,
+            host_port: 8000 + u16::from(container),
+        }];
+        entry.published = true;
+    }
+
+    #[derive(Debug, Clone, Copy)]
+    enum Step {
+        Join(u8, u8),
+        Leave(u8, u8),
+        Publish(u8),
+        End(u8),
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let container = 0..6_u8;
+        let network = 0..3_u8;
+        let step = prop_oneof![
+            3 => (container.clone(), network.clone()).prop_map(|(one, net)| Step::Join(one, net)),
+            1 => (container.clone(), network).prop_map(|(one, net)| Step::Leave(one, net)),
+            1 => container.clone().prop_map(Step::Publish),
+            1 => container.prop_map(Step::End),
+        ];
+        proptest::collection::vec(step, 0..60)
+    }
+
+    /// What holds whatever happened.
+    fn check(state: &State) {
+        let endpoints = || {
+            let containers = state.containers.values();
+            containers.flat_map(|container| container.endpoints.values())
+        };
+        let addresses: BTreeSet<Ipv4Addr> =
+            endpoints().map(|state| state.endpoint.address).collect();
+        assert_eq!(
+            addresses.len(),
+            endpoints().count(),
+            "an address is given twice"
+        );
+        for (published, target) in state.rules().ports {
+            let container = (published.port - 8000).to_string();
+            let gateway = state.gateway_of(&container).unwrap();
+            assert_eq!(gateway.address, target.address, "a port leads elsewhere");
+            assert_ne!(
+                gateway.network, "2",
+                "a port leads into an internal network"
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn addresses_and_ports_are_their_containers(steps in steps(), restart in any::<bool>()) {
+            let mut state = state();
+            for step in steps {
+                match step {
+                    Step::Join(container, network) => drop(join(&mut state, container, network)),
+                    Step::Leave(container, network) => {
+                        state.remove_endpoint(&container.to_string(), &network.to_string());
+                    }
+                    Step::Publish(container) => publish(&mut state, container),
+                    Step::End(container) => drop(state.remove_container(&container.to_string())),
+                }
+                check(&state);
+            }
+            if restart {
+                for container in 0..6_u8 {
+                    state.remove_container(&container.to_string());
+                }
+                assert!(state.rules().ports.is_empty());
+                // Every address but the gateway's is free again.
+                let free = (0..13_u8).filter(|container| join(&mut state, *container, 1).is_ok());
+                assert_eq!(free.count(), 13);
+            }
+        }
+    }
+
+    #[test]
+    fn what_ports_led_to_fades() {
+        let mut state = state();
+        let first = join(&mut state, 1, 1).unwrap();
+        publish(&mut state, 1);
+        let second = join(&mut state, 1, 0).unwrap();
+        assert_eq!(state.gateway_of("1").unwrap().address, second);
+        state.remove_endpoint("1", "0");
+        assert_eq!(state.fading, BTreeMap::from([(second, "1".to_owned())]));
+        state.remove_container("1");
+        assert!(state.fading.contains_key(&first));
+        let unpublished = join(&mut state, 2, 1).unwrap();
+        state.remove_container("2");
+        assert!(!state.fading.contains_key(&unpublished));
+    }
+}
