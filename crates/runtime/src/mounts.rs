@@ -29,7 +29,10 @@ use crate::syscall::{
     self, MOUNT_NODEV, MOUNT_NOEXEC, MOUNT_NOSUID, MOUNT_RDONLY, MountAttributes,
 };
 
-/// The options of a line of overlayfs options must fit a page.
+/// The first kernel that takes the layers of an overlay one by one. Older ones say so only in their log.
+const LAYER_BY_LAYER: (u32, u32) = (6, 7);
+
+/// A line of overlayfs options must fit a page.
 const LONGEST_OPTIONS: usize = 4000;
 
 /// What is opened in the host's tree before it is left.
@@ -239,72 +242,72 @@ fn mount_root(root: &Root) -> Result<OwnedFd, Failure> {
     }
 }
 
+/// An overlay with a line for each layer where the kernel takes that (from 6.7 on), else all in one line, where their
+/// names must be short enough. The container before this one may still be letting go of the same layers.
 fn mount_overlay(lower: &[PathBuf], upper: &Path, work: &Path) -> Result<OwnedFd, Failure> {
-    let file_system =
-        fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC).map_err(failed("open overlay"))?;
-    // A layer each where the kernel can (from 6.7 on); else all in one, where their names must be short enough.
-    let one_by_one = lower
-        .iter()
-        .try_for_each(|layer| fsconfig_set_string(file_system.as_fd(), "lowerdir+", layer));
-    if one_by_one.is_err() {
-        let all = lower
-            .iter()
-            .map(|layer| layer.to_string_lossy())
-            .collect::<Vec<_>>()
-            .join(":");
-        return mount_overlay_at_once(&all, upper, work);
+    let is_new = crate::host::kernel() >= LAYER_BY_LAYER;
+    for _ in 0..200 {
+        let made = if is_new {
+            overlay_by_layers(lower, upper, work)
+        } else {
+            overlay_at_once(lower, upper, work)
+        };
+        match made {
+            Err(Errno::BUSY) => std::thread::sleep(std::time::Duration::from_millis(5)),
+            Err(Errno::TOOBIG) => {
+                let message = "the image has too many layers for this kernel";
+                return Err(Failure::new(FailureKind::Mount, message));
+            }
+            other => return other.map_err(failed("mount overlay")),
+        }
     }
-    let set = |name: &str, value: &Path| {
-        fsconfig_set_string(file_system.as_fd(), name, value)
-            .map_err(failed(format_args!("overlay {name} {}", value.display())))
-    };
+    Err(failed("mount overlay")(Errno::BUSY))
+}
+
+fn overlay_by_layers(lower: &[PathBuf], upper: &Path, work: &Path) -> rustix::io::Result<OwnedFd> {
+    let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    let set = |name: &str, value: &Path| fsconfig_set_string(context.as_fd(), name, value);
+    lower.iter().try_for_each(|layer| set("lowerdir+", layer))?;
     set("source", Path::new("overlay"))?;
     set("upperdir", upper)?;
     set("workdir", work)?;
-    // The container before this one may still be letting go of the same layers.
-    for _ in 0..200 {
-        match fsconfig_create(file_system.as_fd()) {
-            Err(Errno::BUSY) => std::thread::sleep(std::time::Duration::from_millis(5)),
-            other => {
-                other.map_err(failed("mount overlay"))?;
-                break;
-            }
-        }
-    }
+    fsconfig_create(context.as_fd())?;
     fsmount(
-        file_system.as_fd(),
+        context.as_fd(),
         FsMountFlags::FSMOUNT_CLOEXEC,
         MountAttrFlags::empty(),
     )
-    .map_err(failed("mount overlay"))
 }
 
 /// As kernels before 6.7 want it: through `mount`, onto a folder that is hidden from everybody else by this namespace.
-fn mount_overlay_at_once(lower: &str, upper: &Path, work: &Path) -> Result<OwnedFd, Failure> {
+fn overlay_at_once(lower: &[PathBuf], upper: &Path, work: &Path) -> rustix::io::Result<OwnedFd> {
+    // All options must fit a page. Where all layers lie in one folder, their last names do from within that.
+    let folder = lower.first().and_then(|layer| layer.parent());
+    let folder = folder.filter(|folder| lower.iter().all(|layer| layer.parent() == Some(folder)));
+    if let Some(folder) = folder {
+        rustix::process::chdir(folder)?;
+    }
+    let layers: Vec<_> = lower
+        .iter()
+        .map(|layer| match layer.file_name() {
+            Some(name) if folder.is_some() => name.to_string_lossy(),
+            _ => layer.to_string_lossy(),
+        })
+        .collect();
+    let (upper, work_text) = (upper.display(), work.display());
     let options = format!(
-        "lowerdir={lower},upperdir={},workdir={}",
-        upper.display(),
-        work.display()
+        "lowerdir={},upperdir={upper},workdir={work_text}",
+        layers.join(":")
     );
     if options.len() > LONGEST_OPTIONS {
-        return Err(Failure::new(
-            FailureKind::Mount,
-            "the image has too many layers for this kernel",
-        ));
+        return Err(Errno::TOOBIG);
     }
-    let options =
-        std::ffi::CString::new(options).map_err(|error| Failure::system("mount overlay", error))?;
-    rustix::mount::mount(
-        "overlay",
-        work,
-        "overlay",
-        rustix::mount::MountFlags::empty(),
-        options.as_c_str(),
-    )
-    .map_err(failed("mount overlay"))?;
-    let mount = copy_of(CWD, work, false).map_err(failed("open overlay"))?;
-    rustix::mount::unmount(work, UnmountFlags::DETACH).map_err(failed("move overlay"))?;
-    Ok(mount)
+    let options = std::ffi::CString::new(options).map_err(|_| Errno::INVAL)?;
+    let flags = rustix::mount::MountFlags::empty();
+    rustix::mount::mount("overlay", work, "overlay", flags, options.as_c_str())?;
+    let copy = copy_of(CWD, work, false);
+    rustix::mount::unmount(work, UnmountFlags::DETACH)?;
+    copy
 }
 
 /// A file system of this type, with these options, mounted nowhere yet.

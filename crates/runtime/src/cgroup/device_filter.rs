@@ -42,10 +42,23 @@ pub(super) fn program(rules: &[DeviceRule]) -> Vec<u8> {
     ];
     for rule in rules {
         code.extend(rule_code(rule));
+        // Older kernels refuse a program with instructions that nothing leads to.
+        if lets_everything_through(rule) {
+            return code.concat();
+        }
     }
     code.push(instruction(0xb7, 0, 0, 0, 0)); // r0 = 0: no
     code.push(instruction(0x95, 0, 0, 0, 0)); // exit
     code.concat()
+}
+
+fn lets_everything_through(rule: &DeviceRule) -> bool {
+    !matches!(rule.kind, 'b' | 'c')
+        && rule.major.is_none()
+        && rule.minor.is_none()
+        && ['r', 'w', 'm']
+            .iter()
+            .all(|&access| rule.access.contains(access))
 }
 
 fn rule_code(rule: &DeviceRule) -> Vec<[u8; 8]> {
