@@ -2,6 +2,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustix::fs::{MemfdFlags, SealFlags};
 
@@ -28,12 +29,22 @@ impl ShimProgram {
             let written = rustix::io::write(&memory, rest)?;
             rest = &rest[written..];
         }
-        rustix::fs::fcntl_add_seals(
-            &memory,
-            SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL,
-        )?;
+        seal(&memory)?;
         Ok(Self(Arc::new(memory)))
     }
+}
+
+/// Nothing writes to this memory any more.
+fn seal(memory: &OwnedFd) -> std::io::Result<()> {
+    let seals = SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL;
+    // The kernel may be busy with pages that were written just now; it waits a while for them itself.
+    for _ in 0..50 {
+        match rustix::fs::fcntl_add_seals(memory, seals) {
+            Err(rustix::io::Errno::BUSY) => std::thread::sleep(Duration::from_millis(10)),
+            other => return Ok(other?),
+        }
+    }
+    Err(rustix::io::Errno::BUSY.into())
 }
 
 /// Makes the program that this stands in able to be the shim: for tests, which then need no other program. Use once, at

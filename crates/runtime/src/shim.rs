@@ -231,6 +231,7 @@ impl Shim {
         for place in 0..self.processes.len() {
             if self.processes[place].status.is_some() && !self.processes[place].over {
                 while self.processes[place].line.is_some() && self.hear_line(place) {}
+                self.hang_up_line(place);
                 self.end_process(place, buffer);
             }
         }

@@ -82,6 +82,14 @@ impl Shim {
         }
     }
 
+    /// After its last words, the line of a process that has ended says nothing more, even while the maker, which may be
+    /// slower to end, still has it.
+    pub(super) fn hang_up_line(&mut self, place: usize) {
+        if self.processes[place].line.take().is_some() {
+            self.line_ended(place);
+        }
+    }
+
     fn line_ended(&mut self, place: usize) {
         let process = &mut self.processes[place];
         if !process.told || process.failure.is_some() {

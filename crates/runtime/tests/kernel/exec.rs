@@ -148,3 +148,26 @@ fn what_an_exec_leaves_running_does_not_hold_it_up() {
         assert_eq!(patient(exec.wait()).await.unwrap(), 0);
     });
 }
+
+#[test]
+fn short_ones_are_never_taken_for_failures() {
+    run(async {
+        // On one CPU a program may have ended before the maker of its process has.
+        let mut one = rustix::thread::CpuSet::new();
+        let all = rustix::thread::sched_getaffinity(None).unwrap();
+        one.set(
+            (0..rustix::thread::CpuSet::MAX_CPU)
+                .find(|&cpu| all.is_set(cpu))
+                .unwrap(),
+        );
+        rustix::thread::sched_setaffinity(None, &one).unwrap();
+        let bench = Bench::new(&["sleep", "1000"]);
+        let shim = bench.start().await;
+        for _ in 0..100 {
+            let mut spec = bench.exec(&["true"]);
+            (spec.stdout, spec.stderr) = (false, false);
+            let exec = patient(shim.exec(&spec)).await.unwrap();
+            assert_eq!(patient(exec.wait()).await.unwrap(), 0);
+        }
+    });
+}
