@@ -19,7 +19,7 @@ use tokio::net::UnixStream;
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What the folders and cgroups of these tests begin with; the test's process id comes next.
-const NAME: &str = "essaim-test-";
+const NAME: &str = "essaim-runtime-";
 
 /// A container that a test makes, and everything around it.
 pub(crate) struct Bench {
