@@ -230,7 +230,8 @@ impl Engine {
             }
             let condition = container.change(|condition| {
                 let (id, name) = (network.id.clone(), network.name.clone());
-                condition.network_names.insert(id, name);
+                condition.network_names.insert(id.clone(), name);
+                condition.addresses.insert(id, endpoint.address);
                 condition.endpoints.push(endpoint);
             });
             let files = Files::new(self.settings(), &container.id.to_string());
