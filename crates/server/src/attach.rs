@@ -5,13 +5,13 @@
 
 use std::io;
 
+use bytes::Bytes;
 use engine::container::Attached;
-use futures_util::stream;
+use futures_util::{Stream, StreamExt, stream};
 use http::header::{CONNECTION, CONTENT_TYPE, UPGRADE};
 use http::{HeaderValue, Response, StatusCode};
-use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::body::{self, Body};
 use crate::call::Call;
@@ -22,48 +22,73 @@ const PIECE: usize = 32 * 1024;
 /// The standard error, in the header of a frame.
 const STDERR: u8 = 2;
 
-/// The answer; from then on the session runs by itself until one side ends it.
-pub(crate) fn answer(call: &mut Call, attached: Attached) -> Response<Body> {
-    // Until 1.42 frames had no name of their own.
-    let content_type = if call.since(42) && !attached.is_raw() {
+/// What is read from and written to a client.
+pub(crate) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
+
+/// A client whose connection is a stream now.
+pub(crate) type Client = Box<dyn Duplex>;
+
+/// The answer. The session begins once it has been sent, and runs by itself until one side ends it.
+pub(crate) fn answer<S, F>(call: &mut Call, is_raw: bool, session: S) -> Response<Body>
+where
+    S: FnOnce(Client) -> F + Send + 'static,
+    F: Future<Output = io::Result<()>> + Send,
+{
+    let upgrade = call.upgrade.take();
+    let mut response = match upgrade {
+        Some(upgrade) => {
+            run(async move {
+                let connection = upgrade.await.map_err(io::Error::other)?;
+                session(Box::new(TokioIo::new(connection))).await
+            });
+            switched()
+        }
+        None => plain(std::mem::replace(&mut call.body, body::empty()), session),
+    };
+    let content_type = HeaderValue::from_static(content_type(call, is_raw));
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    response
+}
+
+/// What the streams of a process are called: until 1.42 frames had no name of their own.
+pub(crate) fn content_type(call: &Call, is_raw: bool) -> &'static str {
+    if call.since(42) && !is_raw {
         "application/vnd.docker.multiplexed-stream"
     } else {
         "application/vnd.docker.raw-stream"
-    };
-    let mut response = match call.upgrade.take() {
-        Some(upgrade) => upgraded(upgrade, attached),
-        None => plain(std::mem::replace(&mut call.body, body::empty()), attached),
-    };
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    response
-}
-
-/// The answer that is a stream with nothing but these words, said as a program says what is wrong.
-pub(crate) fn words(upgrade: OnUpgrade, is_raw: bool, words: String) -> Response<Body> {
-    let text = format!("{words}\r\n");
-    let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
-    let mut bytes = Vec::new();
-    if !is_raw {
-        bytes.extend([STDERR, 0, 0, 0]);
-        bytes.extend(length.to_be_bytes());
     }
-    bytes.extend(text.into_bytes());
-    run(async move {
-        let mut connection = TokioIo::new(upgrade.await.map_err(io::Error::other)?);
-        connection.write_all(&bytes).await?;
-        connection.shutdown().await
-    });
-    switched()
 }
 
-fn upgraded(upgrade: OnUpgrade, attached: Attached) -> Response<Body> {
-    run(async move {
-        let connection = upgrade.await.map_err(io::Error::other)?;
-        attached.serve(TokioIo::new(connection)).await
-    });
-    switched()
+/// A session that shows what was written before, if that is asked for, and then what comes, if that is.
+pub(crate) async fn show(
+    mut client: Client,
+    before: Option<impl Stream<Item = io::Result<Bytes>> + Send>,
+    attached: Option<Attached>,
+) -> io::Result<()> {
+    if let Some(before) = before {
+        let mut before = std::pin::pin!(before);
+        while let Some(piece) = before.next().await {
+            client.write_all(&piece?).await?;
+        }
+    }
+    match attached {
+        Some(attached) => attached.serve(client).await,
+        None => client.shutdown().await,
+    }
+}
+
+/// A session that has nothing but these words, said as a program says what is wrong.
+pub(crate) async fn say(mut client: Client, is_raw: bool, words: &str) -> io::Result<()> {
+    let text = format!("{words}\r\n");
+    if !is_raw {
+        let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
+        client.write_all(&[STDERR, 0, 0, 0]).await?;
+        client.write_all(&length.to_be_bytes()).await?;
+    }
+    client.write_all(text.as_bytes()).await?;
+    client.shutdown().await
 }
 
 fn switched() -> Response<Body> {
@@ -75,9 +100,13 @@ fn switched() -> Response<Body> {
     response
 }
 
-fn plain(body: Body, attached: Attached) -> Response<Body> {
+fn plain<S, F>(body: Body, session: S) -> Response<Body>
+where
+    S: FnOnce(Client) -> F + Send + 'static,
+    F: Future<Output = io::Result<()>> + Send,
+{
     let (shown, ours) = tokio::io::simplex(PIECE);
-    run(attached.serve(tokio::io::join(body::reader(body), ours)));
+    run(async move { session(Box::new(tokio::io::join(body::reader(body), ours))).await });
     let pieces = stream::try_unfold(shown, async |mut shown| {
         let mut piece = bytes::BytesMut::with_capacity(PIECE);
         let read = shown.read_buf(&mut piece).await?;
@@ -93,4 +122,39 @@ fn run(session: impl Future<Output = io::Result<()>> + Send + 'static) {
             tracing::debug!(%error, "an attached client went away");
         }
     }));
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use futures_util::stream;
+    use tokio::io::AsyncReadExt;
+
+    async fn read(mut client: impl tokio::io::AsyncRead + Unpin) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        client.read_to_end(&mut bytes).await.unwrap();
+        bytes
+    }
+
+    #[tokio::test]
+    async fn words_are_framed_where_there_is_no_terminal() {
+        for (is_raw, expected) in [
+            (true, &b"no\r\n"[..]),
+            (false, b"\x02\0\0\0\0\0\0\x04no\r\n"),
+        ] {
+            let (client, ours) = tokio::io::duplex(64);
+            super::say(Box::new(ours), is_raw, "no").await.unwrap();
+            assert_eq!(read(client).await, expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_before_ends_by_itself() {
+        let (client, ours) = tokio::io::duplex(64);
+        let before = stream::iter([Ok(Bytes::from("a")), Ok(Bytes::from("b"))]);
+        super::show(Box::new(ours), Some(before), None)
+            .await
+            .unwrap();
+        assert_eq!(read(client).await, b"ab");
+    }
 }

@@ -1,5 +1,8 @@
 //! Further programs in a container.
 
+use engine::Engine;
+use engine::error::Error;
+use futures_util::stream::Empty;
 use http::Response;
 use model::api::exec::{Create, Start};
 use model::api::text_list::TextList;
@@ -36,26 +39,40 @@ async fn create(mut call: Call, container: String) -> Result<Response<Body>> {
 async fn start(mut call: Call, id: String) -> Result<Response<Body>> {
     let start: Start = call.json().await?;
     let engine = call.engine.clone();
-    let exec = id.clone();
-    match complete(async move { engine.start_exec(&exec, &start).await }).await {
-        Ok(Some(attached)) => Ok(attach::answer(&mut call, attached)),
-        Ok(None) => Ok(render::ok()),
-        Err(failure) => {
-            // Docker's clients do not read a refusal where they expect a stream. Where the program was tried they
-            // get one, with the words in it, and ask for the exit code as ever.
-            let tried = call.engine.inspect_exec(&id).await.ok();
-            match (
-                tried.filter(|exec| exec.exit_code.is_some()),
-                call.upgrade.take(),
-            ) {
-                (Some(exec), Some(upgrade)) => {
-                    let is_raw = exec.process_config.tty;
-                    Ok(attach::words(upgrade, is_raw, failure.message))
-                }
-                _ => Err(failure),
+    if start.detach || call.upgrade.is_none() {
+        let attached = complete(async move { engine.start_exec(&id, &start).await }).await?;
+        return match attached {
+            None => Ok(render::ok()),
+            Some(attached) => {
+                let is_raw = attached.is_raw();
+                Ok(attach::answer(&mut call, is_raw, |client| {
+                    attached.serve(client)
+                }))
             }
-        }
+        };
     }
+    // Docker's clients look for a stream and not for a status, and some lose what comes in one breath with the
+    // answer's head: so what can be refused beforehand is, then the answer goes out, and only then the program
+    // starts. What is wrong with it is told in the stream; clients ask for the exit code as ever.
+    let is_raw = startable(&engine, &id).await?;
+    let session = async move |client| match engine.start_exec(&id, &start).await {
+        Ok(attached) => attach::show(client, None::<Empty<_>>, attached).await,
+        Err(error) => attach::say(client, is_raw, &error.to_string()).await,
+    };
+    Ok(attach::answer(&mut call, is_raw, session))
+}
+
+/// Fails if a program cannot be started now; tells whether it has a terminal.
+async fn startable(engine: &Engine, id: &str) -> Result<bool> {
+    let exec = engine.inspect_exec(id).await?;
+    let container = engine.inspect_container(&exec.container_id, false).await?;
+    if !container.state.running {
+        return Err(Error::not_running(&exec.container_id).into());
+    }
+    if exec.running || exec.exit_code.is_some() {
+        return Err(Error::conflict(format!("exec command {id} has already run")).into());
+    }
+    Ok(exec.process_config.tty)
 }
 
 async fn resize(call: Call, id: String) -> Result<Response<Body>> {

@@ -46,8 +46,35 @@ async fn attach(mut call: Call, id: String) -> Result<Response<Body>> {
         stderr: call.query.flag("stderr"),
         detach_keys: call.query.text("detachKeys").map(str::to_owned),
     };
-    let attached = call.engine.attach_container(&id, &options).await?;
-    Ok(attach::answer(&mut call, attached))
+    let attached = if options.stream {
+        Some(call.engine.attach_container(&id, &options).await?)
+    } else {
+        None
+    };
+    let logs = if options.logs && (options.stdout || options.stderr) {
+        let before = LogsOptions {
+            stdout: options.stdout,
+            stderr: options.stderr,
+            // What comes from now on comes by the stream.
+            until: attached.is_some().then(engine::moment::now),
+            ..LogsOptions::default()
+        };
+        Some(call.engine.container_logs(&id, &before).await?)
+    } else {
+        None
+    };
+    let is_raw = match (&attached, &logs) {
+        (Some(attached), _) => attached.is_raw(),
+        (None, Some(logs)) => logs.tty,
+        (None, None) => {
+            let container = call.engine.inspect_container(&id, false).await?;
+            container.config.tty
+        }
+    };
+    let logs = logs.map(|logs| logs.chunks);
+    Ok(attach::answer(&mut call, is_raw, |client| {
+        attach::show(client, logs, attached)
+    }))
 }
 
 async fn resize(call: Call, id: String) -> Result<Response<Body>> {
@@ -78,11 +105,7 @@ async fn logs(call: Call, id: String) -> Result<Response<Body>> {
         details: call.query.flag("details"),
     };
     let logs = call.engine.container_logs(&id, &options).await?;
-    let content_type = if call.since(42) && !logs.tty {
-        "application/vnd.docker.multiplexed-stream"
-    } else {
-        "application/vnd.docker.raw-stream"
-    };
+    let content_type = attach::content_type(&call, logs.tty);
     Ok(render::bytes(content_type, logs.chunks))
 }
 
