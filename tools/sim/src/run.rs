@@ -137,6 +137,10 @@ mod tests {
                 "the mode is changed while new tasks of the old one are not up yet",
             ),
             (
+                14_686,
+                "what is removed from a slot is forgotten while more are on their way than a lowered parallelism allows",
+            ),
+            (
                 30_020,
                 "a replica of the new spec is removed from a node whose own task is updated",
             ),

@@ -3,7 +3,7 @@
 //! A plan is judged by what it makes of the state that it was made from: a policy that somebody lowers while the
 //! plan is on its way to the log is kept from the next plan on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use swarm_core::object::node::Node;
 use swarm_core::object::service::{Direction, RolloutState, Service};
@@ -45,11 +45,18 @@ fn check(moment: &Moment<'_>) -> Result<(), String> {
             on_their_way(moment.state, service),
             on_their_way(&after, service),
         );
-        // A policy lowered on the way is kept from then on.
-        if parallelism > 0 && now > before && now > parallelism {
+        // A policy lowered on the way is kept from then on, and a slot that is only seen again, as what was removed
+        // from it is forgotten, was begun before.
+        let is_begun = |slot: &Slot| {
+            let known = |it: &TaskRecord| moment.state.task(service.id, it.task.id).is_some();
+            let mut tasks = after.tasks_of(service.id);
+            !before.contains(slot) && tasks.any(|it| it.task.slot == *slot && !known(it))
+        };
+        if parallelism > 0 && now.len() > parallelism && now.iter().any(is_begun) {
             return Err(format!(
-                "{}: {now} slots on their way, {parallelism} allowed",
-                service.spec.name
+                "{}: {} slots on their way, {parallelism} allowed",
+                service.spec.name,
+                now.len()
             ));
         }
     }
@@ -57,9 +64,9 @@ fn check(moment: &Moment<'_>) -> Result<(), String> {
 }
 
 /// The slots in which a task of the new spec was made in place of another, and none has come up or failed yet.
-fn on_their_way(state: &ClusterState, service: &Service) -> usize {
+fn on_their_way(state: &ClusterState, service: &Service) -> BTreeSet<Slot> {
     let Some(rollout) = &service.rollout else {
-        return 0;
+        return BTreeSet::new();
     };
     let mut slots: BTreeMap<Slot, Vec<&TaskRecord>> = BTreeMap::new();
     // A node that takes no tasks any more takes no part in the roll-out either.
@@ -100,5 +107,9 @@ fn on_their_way(state: &ClusterState, service: &Service) -> usize {
         let removed = tasks.iter().any(|it| it.task.desired == TaskState::Remove);
         replaced && wanted && !settled && !removed
     };
-    slots.values().filter(on_its_way).count()
+    slots
+        .iter()
+        .filter(|(_, tasks)| on_its_way(tasks))
+        .map(|(slot, _)| *slot)
+        .collect()
 }
