@@ -253,7 +253,14 @@ fn namespaces(host: &HostConfig, facts: &Facts) -> Namespaces {
     }
 }
 
-/// The kernel parameters that were asked for; only those that the container has for itself.
+/// What a network of its own gives a container that Docker gives it too: whoever it runs as may listen on any of its
+/// ports, and ping.
+const NETWORK_SYSCTLS: [(&str, &str); 2] = [
+    ("net.ipv4.ip_unprivileged_port_start", "0"),
+    ("net.ipv4.ping_group_range", "0 2147483647"),
+];
+
+/// The kernel parameters that were asked for, only those that the container has for itself, and the usual ones.
 pub fn sysctls(host: &HostConfig) -> Result<BTreeMap<String, String>> {
     let own_network = matches!(
         NetworkMode::of(host),
@@ -277,7 +284,15 @@ pub fn sysctls(host: &HostConfig) -> Result<BTreeMap<String, String>> {
             )));
         }
     }
-    Ok(host.sysctls.clone().unwrap_or_default())
+    let mut sysctls = host.sysctls.clone().unwrap_or_default();
+    if own_network {
+        for (name, value) in NETWORK_SYSCTLS {
+            sysctls
+                .entry(name.to_owned())
+                .or_insert_with(|| value.to_owned());
+        }
+    }
+    Ok(sysctls)
 }
 
 #[cfg(test)]
@@ -360,6 +375,20 @@ mod tests {
         let host: HostConfig =
             serde_json::from_value(json!({"NetworkMode": mode, "Sysctls": {name: "1"}})).unwrap();
         assert_eq!(sysctls(&host).is_ok(), expect, "{name} {mode}");
+    }
+
+    #[test]
+    fn anybody_may_listen_on_any_port_of_a_network_of_its_own() {
+        let start = |mode: &str, asked: serde_json::Value| {
+            let host = json!({"NetworkMode": mode, "Sysctls": asked});
+            let sysctls = sysctls(&serde_json::from_value(host).unwrap()).unwrap();
+            let start = sysctls.get("net.ipv4.ip_unprivileged_port_start");
+            start.cloned()
+        };
+        assert_eq!(start("lab", json!(null)).as_deref(), Some("0"));
+        assert_eq!(start("host", json!(null)), None);
+        let asked = json!({"net.ipv4.ip_unprivileged_port_start": "1024"});
+        assert_eq!(start("none", asked).as_deref(), Some("1024"));
     }
 
     #[test]
