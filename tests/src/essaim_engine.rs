@@ -11,6 +11,8 @@ use std::{
     time::Duration,
 };
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use crate::{
     command::{Answer, run},
     engine::{CLIENT_LIMIT, Engine, tell, without_settings},
@@ -71,15 +73,13 @@ impl EssaimEngine {
 
     /// Kills the daemon with `-9`: containers go on.
     pub fn kill(&mut self) {
-        self.daemon.kill().expect("a child can be killed");
+        kill_process(self.pid(), Signal::KILL).expect("the daemon runs");
         self.daemon.wait().expect("a child can be waited for");
     }
 
     /// Asks the daemon to end, and waits until it has.
     pub fn stop(&mut self) {
-        let pid = crate::command::pid_of(&self.daemon);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM)
-            .expect("a child can be signalled");
+        kill_process(self.pid(), Signal::TERM).expect("the daemon runs");
         self.daemon.wait().expect("a child can be waited for");
     }
 
@@ -95,8 +95,18 @@ impl EssaimEngine {
     }
 
     /// The daemon's process, as the computer numbers it.
-    pub fn pid(&self) -> rustix::process::Pid {
-        crate::command::pid_of(&self.daemon)
+    pub fn pid(&self) -> Pid {
+        let nsenter = self.daemon.id();
+        // To be in the sandbox' process namespace it has to be a child of who enters it.
+        let children = format!("/proc/{nsenter}/task/{nsenter}/children");
+        wait_for("the daemon's process", Duration::from_secs(5), || {
+            let said = fs::read_to_string(&children).map_err(|error| error.to_string())?;
+            let pid = said
+                .split_whitespace()
+                .next()
+                .and_then(|pid| pid.parse().ok());
+            pid.and_then(Pid::from_raw).ok_or(said)
+        })
     }
 
     /// Our own command line, talking to this engine.
