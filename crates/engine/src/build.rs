@@ -10,7 +10,7 @@
 //! its variables replaced, the contents of what is copied. So what was built once is found again whatever the times
 //! and owners of the files, and a change ends the finding from its step on.
 //!
-//! Start reading at [`steps`]. What decides is pure: `arguments`, `configure`, `expand`, `key`. A context is the
+//! Start reading at `steps`. What decides is pure: `arguments`, `configure`, `expand`, `key`. A context is the
 //! work of a stranger: it is only ever touched through `rootfs`, and nothing of it is run outside of a container.
 //! Dropping a build's future ends it: its container, its files and its unfinished layers go.
 

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! A handler reads its request, calls one method of the engine and renders what comes back; it decides nothing
-//! about containers. What is rendered is the newest version of the API; [`downgrade`] turns it into an older
+//! about containers. What is rendered is the newest version of the API; `downgrade` turns it into an older
 //! one's, as a pure step at the end. Start reading at [`api`], then `routes`.
 
 pub mod api;

@@ -1,4 +1,8 @@
 //! Arguments of `run`, `create` and `update`.
+#![expect(
+    rustdoc::broken_intra_doc_links,
+    reason = "these comments are what `--help` prints, where brackets say that something may be left out"
+)]
 
 use clap::Args;
 

@@ -32,7 +32,7 @@ pub(crate) fn bytes(text: &str) -> Result<i64, String> {
     Ok(amount as i64)
 }
 
-/// As [`bytes`], or -1.
+/// As [`bytes()`], or -1.
 pub(crate) fn bytes_or_unlimited(text: &str) -> Result<i64, String> {
     if text == "-1" { Ok(-1) } else { bytes(text) }
 }
