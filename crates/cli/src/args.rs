@@ -154,6 +154,8 @@ pub(crate) enum Command {
     Load(image::Load),
     /// Show a container's output
     Logs(container::Logs),
+    /// Write the manual pages of all commands into a directory
+    Manual(system::Manual),
     /// Pause all processes of one or more containers
     Pause(container::Many),
     /// List a container's published ports

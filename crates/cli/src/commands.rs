@@ -1,6 +1,7 @@
 //! The commands: each asks the engine and has the answer shown. A file each, or one for a few that are alike.
 
 use std::ffi::OsString;
+use std::path::Path;
 
 use client::encode_component;
 use futures_util::StreamExt;
@@ -76,8 +77,26 @@ pub(crate) async fn dispatch(
     if let Command::Completion(raw) = &command {
         return output::print(&reference::completion(program, &raw.shell));
     }
+    if let Command::Manual(raw) = &command {
+        return write_manual(program, &raw.directory);
+    }
     let mut session = Session::open(program, &line.global)?;
     Box::pin(perform(&mut session, command)).await
+}
+
+/// Writes a file per command: `man -l DIRECTORY/essaim-run.1` shows one.
+fn write_manual(program: &Program, directory: &Path) -> Result<(), Failure> {
+    let failed = |cause: std::io::Error| {
+        Failure::caused(
+            &format!("cannot write manual pages to {}", directory.display()),
+            &cause,
+        )
+    };
+    std::fs::create_dir_all(directory).map_err(failed)?;
+    for (name, page) in reference::manual_pages(program).map_err(failed)? {
+        std::fs::write(directory.join(name), page).map_err(failed)?;
+    }
+    Ok(())
 }
 
 async fn perform(session: &mut Session, command: Command) -> Result<(), Failure> {
@@ -117,8 +136,8 @@ async fn perform(session: &mut Session, command: Command) -> Result<(), Failure>
         Command::Info(raw) => info::run(session, &raw).await,
         Command::Events(raw) => events::run(session, &raw).await,
         Command::Inspect(raw) => inspect::run(session, &raw).await,
-        // It needs no engine, and was answered before one was looked for.
-        Command::Completion(_) => Ok(()),
+        // They need no engine, and were answered before one was looked for.
+        Command::Completion(_) | Command::Manual(_) => Ok(()),
         other => Box::pin(shorthand(session, other)).await,
     }
 }

@@ -143,6 +143,14 @@ pub(crate) struct Logout {
     pub(crate) server: Option<String>,
 }
 
+/// `manual`.
+#[derive(Debug, Args)]
+pub(crate) struct Manual {
+    /// Where to put them: a directory, made if it is not there
+    #[arg(value_name = "DIRECTORY")]
+    pub(crate) directory: std::path::PathBuf,
+}
+
 /// `completion`.
 #[derive(Debug, Args)]
 pub(crate) struct Completion {
