@@ -67,6 +67,14 @@ test-vm: ## Run the engine's smoke test under emulation, on a kernel with cgroup
 	cargo build -p essaim
 	@tools/test-vm "$(dir $(PROGRAM))../debug/essaim"
 
+FUZZ_TARGETS = $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
+
+.PHONY: fuzz
+fuzz: ## Throw anything at what parses strangers' input; needs a nightly compiler. FUZZ_SECONDS=60 FUZZ_TARGETS=tar
+	@tools/setup lab
+	@cargo fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz@0.13.2
+	for target in $(FUZZ_TARGETS); do cargo +nightly fuzz run --sanitizer none $$target -- -max_total_time=$(or $(FUZZ_SECONDS),60) -print_final_stats=1 || exit 1; done
+
 .PHONY: deny
 deny: ## Check the dependencies' licences and origins
 	@cargo deny --version >/dev/null 2>&1 || cargo install --locked cargo-deny@0.20.2
