@@ -64,7 +64,7 @@ test-images: ## Make the images that tests run, from Debian's packages: busybox,
 .PHONY: test-vm
 test-vm: ## Run the engine's smoke test under emulation, on a kernel with cgroup v2 alone
 	@tools/setup vm
-	cargo build -p essaim
+	cargo build --workspace --bins --tests
 	@tools/test-vm "$(dir $(PROGRAM))../debug/essaim"
 
 FUZZ_TARGETS = $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
