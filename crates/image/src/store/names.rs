@@ -38,6 +38,11 @@ impl Store {
                 name: id.to_string(),
             });
         };
+        // What a build took from its cache has its name mostly, and a commit waits for the disk.
+        let named = self.index().find_name(name);
+        if named.is_some_and(|named| named.id == id) {
+            return Ok(());
+        }
         let text = name.to_string();
         let record = ImageRecord {
             parent: image.parent,
