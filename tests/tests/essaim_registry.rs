@@ -169,3 +169,33 @@ fn docker_runs_what_ours_pushed_and_ours_what_docker_pushed() {
     let said = theirs.docker(&["run", "--rm", "--network=none", &built, "echo", "two"]);
     assert_eq!(said, "two");
 }
+
+/// What has no registry in its name comes from the mirror, if one is there and has it.
+#[test]
+fn a_mirror_stands_in_for_the_hub() {
+    let sandbox = Sandbox::new("essaim");
+    let registry = Registry::open(&sandbox);
+    let mirror = format!("--registry-mirror=http://{}", registry.name(""));
+    let ours = EssaimEngine::start(sandbox, &[&mirror]);
+    ours.load(&["busybox"]);
+    let there = registry.name("library/busybox:latest");
+    ours.docker(&["tag", "busybox", &there]);
+    ours.docker(&["push", &there]);
+    ours.docker(&["rmi", "busybox", &there]);
+    let said = ours.docker(&["pull", "busybox"]);
+    assert!(
+        said.contains("Downloaded newer image for busybox:latest"),
+        "{said}"
+    );
+    assert_eq!(
+        ours.docker(&["run", "--rm", "busybox", "echo", "mirrored"]),
+        "mirrored"
+    );
+    // It has no other, and the hub is out of reach.
+    let docker = installed("docker", "docker.io");
+    let refused = ask(&ours, &docker, &["pull", "nginx"]);
+    assert!(
+        !refused.status.success() && !refused.stderr.is_empty(),
+        "{refused:?}"
+    );
+}
