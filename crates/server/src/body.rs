@@ -33,9 +33,31 @@ const JSON_TIMEOUT: Duration = Duration::from_mins(2);
 const DRAINED: usize = 1024 * 1024;
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A request's body that two hold: the handler that reads it, and whoever reads the rest of it if that fails.
+/// How long a client may go on sending what nobody wants any more, after it was answered: an image that finds the disk
+/// full takes its time, and cutting it off would take the reason from who sends it.
+const LINGER: Duration = Duration::from_secs(30);
+
+/// A request's body that two hold: the handler that reads it, and whoever reads the rest of it if that fails. What is
+/// left when the last lets go is read and thrown away beside the answer.
 #[derive(Clone)]
 pub(crate) struct Held(Arc<Mutex<Body>>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if Arc::strong_count(&self.0) > 1 || http_body::Body::is_end_stream(&*self.lock()) {
+            return;
+        }
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
+        let rest = std::mem::replace(&mut *self.lock(), empty());
+        drop(runtime.spawn(async move {
+            let longer = is_longer_than(rest, usize::MAX);
+            // What cannot be read is as good as gone.
+            drop(tokio::time::timeout(LINGER, longer).await);
+        }));
+    }
+}
 
 impl Held {
     /// Holds `body`.
@@ -45,7 +67,7 @@ impl Held {
 
     /// Reads what is left of it, in reason.
     pub(crate) async fn drain(self) {
-        let longer = is_longer_than(self.boxed_unsync(), DRAINED);
+        let longer = is_longer_than(self.clone().boxed_unsync(), DRAINED);
         // What cannot be read is as good as gone.
         drop(tokio::time::timeout(DRAIN_TIMEOUT, longer).await);
     }

@@ -93,6 +93,44 @@ impl From<Error> for Failure {
             Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        Self::new(status, error.to_string())
+        Self::new(status, without_numbers(&error.to_string()))
+    }
+}
+
+/// A message without the numbers of the kernel's errors, whose words are in it already.
+fn without_numbers(message: &str) -> String {
+    let mut parts = message.split(" (os error ");
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let rest = part.trim_start_matches(|it: char| it.is_ascii_digit());
+        if let Some(rest) = rest.strip_prefix(')').filter(|_| rest.len() < part.len()) {
+            text.push_str(rest);
+        } else {
+            text.push_str(" (os error ");
+            text.push_str(part);
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_numbers;
+
+    #[track_caller]
+    fn check(message: &str, expected: &str) {
+        assert_eq!(without_numbers(message), expected);
+    }
+
+    #[test]
+    fn the_kernels_numbers_are_left_out() {
+        check(
+            "write x: No space left on device (os error 28)",
+            "write x: No space left on device",
+        );
+        check("a (os error 2): b (os error 13) c", "a: b c");
+        check("a (os error x)", "a (os error x)");
+        check("a (os error ", "a (os error ");
+        check("", "");
     }
 }
