@@ -4,6 +4,7 @@
 //! not ask gets what the process writes as the answer's body, and what it sends as a body is the input.
 
 use std::io;
+use std::time::Duration;
 
 use bytes::Bytes;
 use engine::container::Attached;
@@ -18,6 +19,10 @@ use crate::call::Call;
 
 /// As much as is copied at once.
 const PIECE: usize = 32 * 1024;
+
+/// A client that reads the head of its answer through a buffer of its own loses what comes with it: some do, and engines
+/// that take longer never showed them.
+const HEAD_TIME: Duration = Duration::from_millis(2);
 
 /// The standard error, in the header of a frame.
 const STDERR: u8 = 2;
@@ -68,6 +73,7 @@ pub(crate) async fn show(
     attached: Option<Attached>,
 ) -> io::Result<()> {
     if let Some(before) = before {
+        tokio::time::sleep(HEAD_TIME).await;
         let mut before = std::pin::pin!(before);
         while let Some(piece) = before.next().await {
             client.write_all(&piece?).await?;

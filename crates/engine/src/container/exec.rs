@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use model::api::IdAnswer;
 use model::api::exec::{Create, Inspect, ProcessConfig, Start};
 use model::hex_id::{ContainerId, ExecId};
+use tokio::sync::watch;
 
 use super::attach::Attached;
 use super::create::random_bytes;
@@ -24,6 +25,9 @@ const KEPT: Duration = Duration::from_mins(5);
 
 /// How many programs of one container that never started, or ended, are known at most.
 const MOST_IDLE: usize = 256;
+
+/// How long a client that sets the size of a terminal waits for the program to be there: Docker's time.
+const START_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What a program has that was killed with its container.
 const KILLED: i64 = 137;
@@ -41,7 +45,7 @@ struct Exec {
     container: ContainerId,
     create: Create,
     keys: Keys,
-    stage: Mutex<Stage>,
+    stage: watch::Sender<Stage>,
 }
 
 /// How far a further program is.
@@ -55,14 +59,33 @@ enum Stage {
 
 impl Exec {
     fn stage(&self) -> Stage {
-        self.stage
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.stage.borrow().clone()
     }
 
     fn set_stage(&self, stage: Stage) {
-        *self.stage.lock().unwrap_or_else(PoisonError::into_inner) = stage;
+        self.stage.send_replace(stage);
+    }
+
+    /// Whether it was not started before.
+    fn begin(&self) -> bool {
+        self.stage.send_if_modified(|stage| {
+            let is_new = matches!(stage, Stage::Prepared(_));
+            if is_new {
+                *stage = Stage::Starting;
+            }
+            is_new
+        })
+    }
+
+    /// The stage once it has been started; a client may be quicker than a program.
+    async fn started(&self) -> Stage {
+        let mut stages = self.stage.subscribe();
+        let is_up = |stage: &Stage| !matches!(stage, Stage::Prepared(_) | Stage::Starting);
+        let waited = tokio::time::timeout(START_TIMEOUT, stages.wait_for(is_up)).await;
+        match waited {
+            Ok(Ok(stage)) => stage.clone(),
+            Ok(Err(_)) | Err(_) => self.stage(),
+        }
     }
 
     fn end(&self, exit_code: i64) {
@@ -148,7 +171,7 @@ impl Engine {
             container: container.id,
             create,
             keys,
-            stage: Mutex::new(Stage::Prepared(Instant::now())),
+            stage: watch::Sender::new(Stage::Prepared(Instant::now())),
         }));
         let attributes = [("execID", id.to_string())];
         self.container_event(&container, &format!("exec_create: {command}"), attributes);
@@ -167,14 +190,10 @@ impl Engine {
         let shim = container
             .shim()
             .ok_or_else(|| Error::not_running(container.id))?;
-        {
-            let mut stage = exec.stage.lock().unwrap_or_else(PoisonError::into_inner);
-            if !matches!(*stage, Stage::Prepared(_)) {
-                return Err(Error::conflict(format!(
-                    "exec command {id} has already run"
-                )));
-            }
-            *stage = Stage::Starting;
+        if !exec.begin() {
+            return Err(Error::conflict(format!(
+                "exec command {id} has already run"
+            )));
         }
         let record = container.record();
         let mut create = exec.create.clone();
@@ -264,7 +283,7 @@ impl Engine {
     pub async fn resize_exec(&self, id: &str, rows: u16, columns: u16) -> Result<()> {
         self.ready().await;
         let exec = self.execs().find(id)?;
-        match exec.stage() {
+        match exec.started().await {
             Stage::Running(process) => {
                 let resized = process.resize(rows, columns).await;
                 resized.map_err(|error| {
