@@ -20,7 +20,7 @@ const DEFAULT_FILE: &str = "/etc/essaim/daemon.toml";
 #[derive(Debug, Clone, PartialEq, Eq, Default, Args, Serialize, Deserialize)]
 #[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) struct Options {
-    /// Directory of everything that is kept
+    /// Directory of everything that is kept; /var/lib/essaim if none is given
     #[arg(
         long,
         value_name = "DIR",
@@ -30,7 +30,7 @@ pub(super) struct Options {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) data_root: Option<PathBuf>,
 
-    /// Directory of what only running containers need
+    /// Directory of what only running containers need; /run/essaim if none is given
     #[arg(
         long,
         value_name = "DIR",
@@ -53,7 +53,7 @@ pub(super) struct Options {
 
     // Not a comment for help: lints take an address in one for a link.
     #[arg(
-        help = "Where to listen: unix:///path or tcp://address:port; can be given several times",
+        help = "Where to listen: unix:///path or tcp://address:port, several times if need be; unix:///run/essaim.sock if none is given",
         short = 'H',
         long,
         value_name = "PLACE",
@@ -75,7 +75,7 @@ pub(super) struct Options {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) group: Option<String>,
 
-    /// Cgroup that the containers' cgroups are made in
+    /// Cgroup that the containers' cgroups are made in; /essaim if none is given
     #[arg(
         long,
         value_name = "CGROUP",
