@@ -27,14 +27,16 @@ mod run;
 mod steps;
 mod workspace;
 
+use std::io;
 use std::sync::Arc;
 
+use bytes::Bytes;
+use futures_util::Stream;
 use image::dockerfile::{Command, Dockerfile, Instruction, ParseError, Place, Stage};
 use model::api::build::{Options, PruneOptions, Pruned};
 use model::api::progress::Message;
 use model::digest::ImageId;
 use model::reference::Reference;
-use tokio::io::AsyncRead;
 use tokio::sync::mpsc;
 
 use crate::Engine;
@@ -59,7 +61,7 @@ impl Engine {
     pub async fn build_image(
         &self,
         options: Options,
-        archive: impl AsyncRead + Send + Unpin + 'static,
+        archive: impl Stream<Item = io::Result<Bytes>> + Send + Unpin + 'static,
         progress: mpsc::Sender<Message>,
     ) -> Result<()> {
         refuse(&options)?;
@@ -256,7 +258,8 @@ mod tests {
             async move {
                 let (sender, _receiver) = tokio::sync::mpsc::channel(1);
                 if let Some(engine) = engine {
-                    let built = engine.build_image(Options::default(), tokio::io::empty(), sender);
+                    let nothing = futures_util::stream::empty();
+                    let built = engine.build_image(Options::default(), nothing, sender);
                     drop(built.await);
                 }
             }

@@ -117,11 +117,14 @@ where
     BodyExt::boxed_unsync(StreamBody::new(pieces.map_ok(Frame::data)))
 }
 
+/// A body's pieces as they come in.
+pub(crate) fn pieces(body: Body) -> impl Stream<Item = io::Result<Bytes>> + Send + Unpin + 'static {
+    BodyStream::new(body).try_filter_map(|frame| std::future::ready(Ok(frame.into_data().ok())))
+}
+
 /// A body to read from, as a file.
 pub(crate) fn reader(body: Body) -> Pin<Box<dyn AsyncRead + Send>> {
-    let pieces = BodyStream::new(body)
-        .try_filter_map(|frame| std::future::ready(Ok(frame.into_data().ok())));
-    Box::pin(StreamReader::new(pieces))
+    Box::pin(StreamReader::new(pieces(body)))
 }
 
 /// Whether there are more than `limit` bytes in a body; no more than these are read.

@@ -15,19 +15,15 @@ use std::ops::Bound;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path, PathBuf};
 
+use blake3::{Hash, Hasher};
 use bytes::{Buf as _, Bytes};
-use model::digest::Digest;
+use futures_util::{Stream, StreamExt as _};
 use rootfs::tar::{self, EntryKind, Header};
 use rootfs::{ExtractError, ExtractOptions, Extractor, Root};
-use sha2::{Digest as _, Sha256};
-use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::sync::mpsc;
 
 use super::workspace::Workspace;
 use crate::error::{Error, Kind, Result};
-
-/// How much is read from the client at a time.
-const PIECE_BYTES: usize = 128 * 1024;
 
 /// How many pieces wait to be written.
 const PIECES: usize = 8;
@@ -40,7 +36,7 @@ const TEXT_BYTES: u64 = 4 * 1024 * 1024;
 pub(super) struct Context {
     /// What is in it.
     pub(super) root: Root,
-    digests: BTreeMap<PathBuf, Digest>,
+    digests: BTreeMap<PathBuf, Hash>,
     /// Where it lies, and where layers are made.
     pub(super) workspace: Workspace,
 }
@@ -48,23 +44,16 @@ pub(super) struct Context {
 impl Context {
     /// Takes a context in. Answers when all of it is there.
     pub(super) async fn receive(
-        mut archive: impl AsyncRead + Unpin,
+        mut archive: impl Stream<Item = io::Result<Bytes>> + Unpin,
         workspace: Workspace,
     ) -> Result<Self> {
         let (sender, receiver) = mpsc::channel(PIECES);
         let writing =
             tokio::task::spawn_blocking(move || write_out(Pieces::new(receiver), workspace));
-        loop {
-            let mut piece = bytes::BytesMut::with_capacity(PIECE_BYTES);
-            let read = archive.read_buf(&mut piece).await;
-            let is_last = !matches!(read, Ok(1..));
-            let sent = match read {
-                Ok(0) => break,
-                Ok(_) => sender.send(Ok(piece.freeze())).await,
-                Err(error) => sender.send(Err(error)).await,
-            };
-            // The thread has given up, and its result says why.
-            if is_last || sent.is_err() {
+        while let Some(piece) = archive.next().await {
+            let is_last = piece.is_err();
+            // When it cannot be sent, the thread has given up, and its result says why.
+            if sender.send(piece).await.is_err() || is_last {
                 break;
             }
         }
@@ -102,9 +91,9 @@ impl Context {
     }
 
     /// A digest of what is at `path`, a real path beneath the root: of a directory, of all that is in it.
-    pub(super) fn digest(&self, path: &Path) -> Digest {
+    pub(super) fn digest(&self, path: &Path) -> Hash {
         let path = clean(path.as_os_str());
-        let mut hasher = Sha256::new();
+        let mut hasher = Hasher::new();
         let from = (Bound::Included(path.clone()), Bound::Unbounded);
         let beneath = self.digests.range(from).map_while(|(entry, digest)| {
             let rest = entry.strip_prefix(&path).ok()?;
@@ -112,11 +101,11 @@ impl Context {
         });
         for (rest, digest) in beneath {
             let rest = rest.as_os_str().as_bytes();
-            hasher.update((rest.len() as u64).to_le_bytes());
+            hasher.update(&(rest.len() as u64).to_le_bytes());
             hasher.update(rest);
             hasher.update(digest.as_bytes());
         }
-        Digest::from_bytes(hasher.finalize().into())
+        hasher.finalize()
     }
 
     fn text(&self, name: &str) -> Result<Option<String>> {
@@ -167,7 +156,7 @@ fn write_out(pieces: Pieces, workspace: Workspace) -> Result<Context> {
     })
 }
 
-fn extract(pieces: Pieces, root: &Root) -> Result<BTreeMap<PathBuf, Digest>, ExtractError> {
+fn extract(pieces: Pieces, root: &Root) -> Result<BTreeMap<PathBuf, Hash>, ExtractError> {
     let hasher = RefCell::new(None);
     let source = Hashed {
         source: decompressed(pieces).map_err(tar::Error::Read)?,
@@ -188,7 +177,7 @@ fn extract(pieces: Pieces, root: &Root) -> Result<BTreeMap<PathBuf, Digest>, Ext
             forget_beneath(&mut digests, &path);
         }
         if !path.as_os_str().is_empty() {
-            digests.insert(path, Digest::from_bytes(done.finalize().into()));
+            digests.insert(path, done.finalize());
         }
     }
     extractor.finish()?;
@@ -196,8 +185,8 @@ fn extract(pieces: Pieces, root: &Root) -> Result<BTreeMap<PathBuf, Digest>, Ext
 }
 
 /// The digest of an entry, before its contents. Its time is no part of it.
-fn begun(header: &Header, digests: &BTreeMap<PathBuf, Digest>) -> Sha256 {
-    let mut hasher = Sha256::new();
+fn begun(header: &Header, digests: &BTreeMap<PathBuf, Hash>) -> Hasher {
+    let mut hasher = Hasher::new();
     if header.kind == EntryKind::HardLink {
         // As the file that it is another name of.
         if let Some(digest) = digests.get(&clean(&header.link)) {
@@ -216,12 +205,12 @@ fn begun(header: &Header, digests: &BTreeMap<PathBuf, Digest>) -> Sha256 {
         header.sparse,
     );
     for part in [kind.as_bytes(), numbers.as_bytes(), header.link.as_bytes()] {
-        hasher.update((part.len() as u64).to_le_bytes());
+        hasher.update(&(part.len() as u64).to_le_bytes());
         hasher.update(part);
     }
     for attribute in &header.attributes {
         for part in [attribute.name.to_bytes(), &attribute.value] {
-            hasher.update((part.len() as u64).to_le_bytes());
+            hasher.update(&(part.len() as u64).to_le_bytes());
             hasher.update(part);
         }
     }
@@ -229,7 +218,7 @@ fn begun(header: &Header, digests: &BTreeMap<PathBuf, Digest>) -> Sha256 {
 }
 
 /// What was in a directory is gone when something else takes its place.
-fn forget_beneath(digests: &mut BTreeMap<PathBuf, Digest>, path: &Path) {
+fn forget_beneath(digests: &mut BTreeMap<PathBuf, Hash>, path: &Path) {
     let from = (Bound::Excluded(path.to_owned()), Bound::Unbounded);
     let gone: Vec<_> = digests
         .range(from)
@@ -318,7 +307,7 @@ impl Read for Pieces {
 /// Hashes what is read while there is a hasher.
 struct Hashed<'a, Source> {
     source: Source,
-    hasher: &'a RefCell<Option<Sha256>>,
+    hasher: &'a RefCell<Option<Hasher>>,
 }
 
 impl<Source: Read> Read for Hashed<'_, Source> {
@@ -336,6 +325,8 @@ mod tests {
     use std::io::Write as _;
     use std::path::Path;
 
+    use bytes::Bytes;
+    use futures_util::stream;
     use rootfs::tar::{EntryKind, Header, Writer};
 
     use super::{Context, Workspace};
@@ -353,7 +344,11 @@ mod tests {
     }
 
     async fn receive(data_root: &Path, archive: &[u8]) -> crate::error::Result<Context> {
-        Context::receive(archive, Workspace::new(data_root).unwrap()).await
+        let pieces: Vec<_> = archive
+            .chunks(1000)
+            .map(|piece| Ok(Bytes::copy_from_slice(piece)))
+            .collect();
+        Context::receive(stream::iter(pieces), Workspace::new(data_root).unwrap()).await
     }
 
     #[tokio::test]

@@ -5,9 +5,8 @@ use std::io::Read as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use model::digest::Digest;
+use blake3::{Hash, Hasher};
 use rootfs::{Kind, Links, Root};
-use sha2::{Digest as _, Sha256};
 
 use super::context::{clean, internal};
 use crate::error::{Error, Result};
@@ -125,8 +124,8 @@ fn climbs(pattern: &str) -> bool {
 }
 
 /// A digest of what is at `path` beneath `root`: kinds, permissions, names and contents, but no times and owners.
-pub(super) fn digest(root: &Root, path: &Path) -> Result<Digest> {
-    let mut hasher = Sha256::new();
+pub(super) fn digest(root: &Root, path: &Path) -> Result<Hash> {
+    let mut hasher = Hasher::new();
     let metadata = root.metadata(path, Links::Keep).map_err(internal)?;
     add(
         &mut hasher,
@@ -149,18 +148,18 @@ pub(super) fn digest(root: &Root, path: &Path) -> Result<Digest> {
             )?;
         }
     }
-    Ok(Digest::from_bytes(hasher.finalize().into()))
+    Ok(hasher.finalize())
 }
 
 fn add(
-    hasher: &mut Sha256,
+    hasher: &mut Hasher,
     name: &[u8],
     metadata: &rootfs::Metadata,
     open: impl FnOnce() -> Result<std::fs::File, rootfs::Error>,
     read_link: impl FnOnce() -> Result<PathBuf, rootfs::Error>,
 ) -> Result<()> {
     let mut part = |bytes: &[u8]| {
-        hasher.update((bytes.len() as u64).to_le_bytes());
+        hasher.update(&(bytes.len() as u64).to_le_bytes());
         hasher.update(bytes);
     };
     part(name);

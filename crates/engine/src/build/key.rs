@@ -1,19 +1,18 @@
 //! The keys of the build cache: a digest of all that a step's result depends on. Pure.
 
-use data_encoding::HEXLOWER;
-use sha2::{Digest as _, Sha256};
+use blake3::Hasher;
 
 /// Changed when a step of the same key would give something else.
 const VERSION: &str = "essaim build step 1";
 
 /// Collects what a step depends on.
 #[derive(Clone)]
-pub(super) struct Key(Sha256);
+pub(super) struct Key(Hasher);
 
 impl Key {
     /// Of a step on top of `parent`, the id of an image or empty.
     pub(super) fn new(parent: &str) -> Self {
-        let mut key = Self(Sha256::new());
+        let mut key = Self(Hasher::new());
         key.add(VERSION);
         key.add(parent);
         key
@@ -22,13 +21,13 @@ impl Key {
     /// Adds a part. Its length goes in too, so that no two lists of parts are the same key.
     pub(super) fn add(&mut self, part: impl AsRef<[u8]>) {
         let part = part.as_ref();
-        self.0.update((part.len() as u64).to_le_bytes());
+        self.0.update(&(part.len() as u64).to_le_bytes());
         self.0.update(part);
     }
 
     /// The key, as text.
     pub(super) fn finish(self) -> String {
-        HEXLOWER.encode(&self.0.finalize())
+        self.0.finalize().to_hex().to_string()
     }
 }
 

@@ -72,7 +72,7 @@ impl Host {
             }
             (said, last)
         });
-        let archive = std::io::Cursor::new(archive);
+        let archive = futures_util::stream::iter([Ok(archive.into())]);
         let end = self.engine.build_image(options, archive, sender).await;
         let (said, last) = hearing.await.unwrap();
         Built {

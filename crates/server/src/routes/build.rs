@@ -33,7 +33,7 @@ async fn build(mut call: Call) -> Result<Response<Body>> {
         return Err(Failure::not_there_yet("building with BuildKit"));
     }
     let options = options(&call)?;
-    let context = body::reader(std::mem::replace(&mut call.body, body::empty()));
+    let context = body::pieces(std::mem::replace(&mut call.body, body::empty()));
     let engine = call.engine;
     progress::answer(async move |progress| {
         Box::pin(engine.build_image(options, context, progress)).await
