@@ -10,6 +10,8 @@
 )]
 #![expect(clippy::print_stdout, reason = "printing is what it is for")]
 
+mod throughput;
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -80,6 +82,8 @@ fn main() {
     });
     list_and_memory(if short { 1 } else { 3 }, &docker, &essaim, &mut apis);
     builds(if short { 3 } else { 9 }, &mut apis);
+    let sandboxes = [docker.sandbox(), essaim.sandbox()];
+    throughput::all(if short { 3 } else { 9 }, &mut apis, sandboxes);
 }
 
 /// The name and the socket of both, Docker first.
