@@ -129,7 +129,7 @@ impl Context {
 }
 
 pub(super) fn internal(error: rootfs::Error) -> Error {
-    Error::internal(error.to_string()).because(error)
+    Error::internal(format!("{error}: {}", error.source)).because(error)
 }
 
 fn write_out(pieces: Pieces, workspace: Workspace) -> Result<Context> {
