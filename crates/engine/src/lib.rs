@@ -17,6 +17,7 @@ pub mod copy;
 pub mod error;
 pub mod event;
 pub mod filter;
+mod ground;
 pub mod images;
 pub mod logs;
 pub mod moment;
@@ -117,6 +118,11 @@ impl Engine {
         let recovering = engine.clone();
         spawn(async move { recovering.recover().await });
         Ok(engine)
+    }
+
+    /// Makes sure that containers' file systems can be mounted in the data root; fails with the remedy.
+    pub fn check_ground(&self) -> Result<()> {
+        ground::check(&self.inner.settings.data_root)
     }
 
     /// Waits until the containers of before a restart are found again.

@@ -85,6 +85,7 @@ async fn serve(daemon: Daemon) -> Result<()> {
     let program =
         crate::shim_program::hold().context("cannot hold the shim's program in memory")?;
     let engine = engine::Engine::open(daemon.engine, program)?;
+    engine.check_ground()?;
     let about = About {
         version: crate::VERSION,
         commit: option_env!("ESSAIM_COMMIT").unwrap_or_default(),
