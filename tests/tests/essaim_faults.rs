@@ -32,7 +32,7 @@ fn a_full_disk_is_told_and_can_be_emptied() {
         .args(["-t", "tmpfs", "-o", "size=48m", "tmpfs"])
         .arg(&data);
     run(&mut mount, CLIENT_LIMIT).success();
-    let engine = EssaimEngine::start(sandbox, &[]);
+    let mut engine = EssaimEngine::start(sandbox, &[]);
     engine.load(&["busybox"]);
     engine.docker(&["run", "-d", "--name", "stays", "busybox", "sleep", "1000"]);
     let fill = [
@@ -63,6 +63,8 @@ fn a_full_disk_is_told_and_can_be_emptied() {
     assert!(!answer.status.success(), "{answer:?}");
     let said = answer.stderr.to_lowercase();
     assert!(said.contains("no space left on device"), "{answer:?}");
+    engine.kill();
+    engine.start_again();
     assert_eq!(engine.docker(&["exec", "stays", "echo", "lives"]), "lives");
 
     engine.docker(&["rm", "-f", "fills"]);
