@@ -19,6 +19,9 @@ const MOST_WAITING: usize = 64;
 /// How much is copied at a time.
 const PIECE: usize = 64 * 1024;
 
+/// The standard output, in the header of a frame.
+const STDOUT: u8 = 1;
+
 /// A client that attached before the container started, and waits for it.
 #[derive(Debug)]
 pub(super) struct WaitingClient {
@@ -134,6 +137,8 @@ impl WaitingClient {
 pub struct Attached {
     stream: UnixStream,
     raw: bool,
+    /// Whether what comes from a terminal is to go out in frames.
+    framed: bool,
     keys: Option<Keys>,
     input: bool,
 }
@@ -143,14 +148,21 @@ impl Attached {
         Self {
             stream,
             raw,
+            framed: false,
             keys,
             input,
         }
     }
 
+    /// For a client that wants frames although there is a terminal.
+    pub(super) fn in_frames(self) -> Self {
+        let framed = self.raw;
+        Self { framed, ..self }
+    }
+
     /// Whether output comes as it is, because there is a terminal. Else it comes in Docker's frames.
     pub fn is_raw(&self) -> bool {
-        self.raw
+        self.raw && !self.framed
     }
 
     /// The streams themselves, for whoever copies on its own. The end of what is written ends the input.
@@ -168,11 +180,12 @@ impl Attached {
             stream,
             keys,
             input,
+            framed,
             ..
         } = self;
         let (from_client, to_client) = tokio::io::split(client);
         let (from_container, to_container) = stream.into_split();
-        let output = copy_output(from_container, to_client);
+        let output = copy_output(from_container, to_client, framed);
         let input = async {
             if input {
                 copy_input(from_client, to_container, keys).await
@@ -205,12 +218,18 @@ enum Ended {
 async fn copy_output(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
+    framed: bool,
 ) -> std::io::Result<()> {
     let mut piece = vec![0; PIECE];
     loop {
         let length = from.read(&mut piece).await?;
         if length == 0 {
             return to.shutdown().await;
+        }
+        if framed {
+            let [high, second, third, low] = u32::try_from(length).unwrap_or(0).to_be_bytes();
+            let header = [STDOUT, 0, 0, 0, high, second, third, low];
+            to.write_all(&header).await?;
         }
         to.write_all(&piece[..length]).await?;
         to.flush().await?;

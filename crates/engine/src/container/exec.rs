@@ -225,7 +225,12 @@ impl Engine {
         let attached = stream
             .filter(|_| !start.detach)
             .map(|stream| Attached::new(stream, tty, input, tty.then(|| exec.keys.clone())));
-        Ok(attached)
+        // How output comes is said when the program is started, whatever it was prepared with.
+        Ok(if start.tty {
+            attached
+        } else {
+            attached.map(Attached::in_frames)
+        })
     }
 
     fn watch_exec(

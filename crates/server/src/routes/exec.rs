@@ -54,7 +54,7 @@ async fn start(mut call: Call, id: String) -> Result<Response<Body>> {
     // Docker's clients look for a stream and not for a status, and some lose what comes in one breath with the
     // answer's head: so what can be refused beforehand is, then the answer goes out, and only then the program
     // starts. What is wrong with it is told in the stream; clients ask for the exit code as ever.
-    let is_raw = startable(&engine, &id).await?;
+    let is_raw = startable(&engine, &id).await? && start.tty;
     let session = async move |client| match engine.start_exec(&id, &start).await {
         Ok(attached) => attach::show(client, None::<Empty<_>>, attached).await,
         Err(error) => attach::say(client, is_raw, &error.to_string()).await,
