@@ -21,8 +21,9 @@ impl Engine {
         let exits = watch.borrow().exits;
         Ok(async move {
             let is_met = |now: &Condition| match condition {
+                // One that its policy starts again has ended all the same for whoever saw it run.
                 WaitCondition::NotRunning => {
-                    !now.phase.is_running() && now.phase != Phase::Restarting
+                    now.exits != exits || !now.phase.is_running() && now.phase != Phase::Restarting
                 }
                 WaitCondition::NextExit => now.exits != exits || now.phase == Phase::Removed,
                 WaitCondition::Removed => now.phase == Phase::Removed,
