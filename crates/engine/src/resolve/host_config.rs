@@ -33,9 +33,12 @@ pub fn filled(mut host_config: HostConfig, settings: &Settings, host: Host) -> H
         host_config.shm_size = i64::try_from(settings.default_shm_size).unwrap_or(i64::MAX);
     }
     if host_config.log_config.driver.is_empty() {
+        // What is asked for goes before what holds if nothing is.
+        let mut options = settings.log_options.clone();
+        options.extend(host_config.log_config.config.take().unwrap_or_default());
         host_config.log_config = LogConfig {
             driver: "json-file".to_owned(),
-            config: Some(settings.log_options.clone()),
+            config: Some(options),
         };
     }
     let paths = |paths: &[&str]| {

@@ -8,15 +8,25 @@ use runtime::spec::LogFile;
 use crate::error::{Error, Result};
 use crate::settings::Settings;
 
+/// Docker's drivers beside those that are here.
+const DOCKERS: [&str; 9] = [
+    "awslogs", "etwlogs", "fluentd", "gcplogs", "gelf", "journald", "local", "splunk", "syslog",
+];
+
 /// The file that the output goes to, or none with the driver `none`.
 pub fn file(host_config: &HostConfig, settings: &Settings, path: &Path) -> Result<Option<LogFile>> {
     let asked = &host_config.log_config;
     match asked.driver.as_str() {
         "" | "json-file" => {}
         "none" => return Ok(None),
-        other => {
+        known if DOCKERS.contains(&known) => {
             return Err(Error::not_implemented(format_args!(
-                "logging driver {other}"
+                "logging driver {known}"
+            )));
+        }
+        unknown => {
+            return Err(Error::bad_parameter(format!(
+                "logger: no log driver named '{unknown}' is registered"
             )));
         }
     }
@@ -55,11 +65,6 @@ pub fn file(host_config: &HostConfig, settings: &Settings, path: &Path) -> Resul
                 )));
             }
         }
-    }
-    if log.max_files > 1 && log.max_size.is_none() {
-        return Err(Error::bad_parameter(
-            "max-file cannot be used without max-size",
-        ));
     }
     Ok(Some(log))
 }
@@ -111,6 +116,7 @@ mod tests {
         check(json!({}), Ok(Some((None, 1))));
         check(json!({"Type": "none"}), Ok(None));
         check(json!({"Type": "syslog"}), Err(()));
+        check(json!({"Type": "asdf"}), Err(()));
         let with = |options| json!({"Type": "json-file", "Config": options});
         check(
             with(json!({"max-size": "10m", "max-file": "3"})),
@@ -120,7 +126,7 @@ mod tests {
         check(with(json!({"max-size": "-1"})), Ok(Some((None, 1))));
         check(with(json!({"max-size": "much"})), Err(()));
         check(with(json!({"max-size": "0"})), Err(()));
-        check(with(json!({"max-file": "3"})), Err(()));
+        check(with(json!({"max-file": "3"})), Ok(Some((None, 3))));
         check(with(json!({"max-file": "0", "max-size": "1m"})), Err(()));
         check(with(json!({"tag": "x"})), Err(()));
         check(with(json!({"bogus": "x"})), Err(()));

@@ -8,6 +8,9 @@ use serde_json::Value;
 
 use crate::error::{Error, Result};
 
+/// The names of what runs containers here, however it is called.
+const RUNTIMES: [&str; 4] = ["", "runc", "io.containerd.runc.v2", "essaim"];
+
 /// Fails with the name of the first thing that is asked for and not there.
 pub fn unsupported(config: &Config, host: &HostConfig) -> Result<()> {
     let resources = &host.resources;
@@ -32,13 +35,7 @@ pub fn unsupported(config: &Config, host: &HostConfig) -> Result<()> {
             other_than(&host.isolation, &["", "default"]),
             "HostConfig.Isolation",
         ),
-        (
-            other_than(
-                &host.runtime,
-                &["", "runc", "io.containerd.runc.v2", "essaim"],
-            ),
-            "HostConfig.Runtime",
-        ),
+        (other_than(&host.runtime, &RUNTIMES), "HostConfig.Runtime"),
         (
             resources
                 .device_requests
@@ -91,7 +88,14 @@ pub fn unsupported(config: &Config, host: &HostConfig) -> Result<()> {
 
 /// Fields that nobody here knows and that say something.
 fn unknown(within: &str, extra: &Extra) -> Result<()> {
-    match extra.iter().find(|(_, value)| says_something(value)) {
+    // Clients of Docker's early days say it beside what the host gives.
+    let is_runtime = |name: &str, value: &Value| {
+        name == "Runtime" && value.as_str().is_some_and(|name| RUNTIMES.contains(&name))
+    };
+    let mut said = extra
+        .iter()
+        .filter(|(name, value)| says_something(value) && !is_runtime(name, value));
+    match said.next() {
         Some((name, _)) => Err(Error::not_implemented(format_args!("{within}{name}"))),
         None => Ok(()),
     }
@@ -127,6 +131,8 @@ mod tests {
     fn what_is_not_there_is_refused_by_name() {
         check(json!({}), json!({}), None);
         check(json!({"Links": []}), json!({}), None);
+        check(json!({"Runtime": "runc"}), json!({"Runtime": "runc"}), None);
+        check(json!({}), json!({"Runtime": "kata"}), Some("Runtime"));
         check(
             json!({"Links": ["a:b"]}),
             json!({}),
