@@ -12,9 +12,7 @@ const NO_SWARM: &str = "This node is not a swarm manager. Use \"docker swarm ini
 /// Refuses a network that this engine cannot make.
 pub(super) fn unusable(create: &Create) -> Result<()> {
     let name = create.name.as_str();
-    let first = |byte: u8| byte.is_ascii_alphanumeric();
-    let within = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
-    if name.is_empty() {
+    if name.trim().is_empty() {
         return Err(Error::bad_parameter("invalid network name: name is empty"));
     }
     if PREDEFINED.iter().any(|(predefined, _)| *predefined == name) {
@@ -22,10 +20,10 @@ pub(super) fn unusable(create: &Create) -> Result<()> {
             "operation is not permitted on predefined {name} network"
         )));
     }
-    if !name.bytes().next().is_some_and(first) || !name.bytes().all(within) || name.len() > 128 {
+    // Spaces and letters of any language are common; what could not be asked for by its path is not.
+    if name.contains(|letter: char| letter.is_control() || letter == '/') || name.len() > 128 {
         return Err(Error::bad_parameter(format!(
-            "invalid network name: {name:?} may have only letters, digits, '_', '.' and '-', and begins with a \
-             letter or digit"
+            "invalid network name: {name:?} may have no '/' and no control characters, and 128 bytes at the most"
         )));
     }
     match create.driver.as_str() {
@@ -119,7 +117,8 @@ mod tests {
     fn what_cannot_be_made_is_refused() {
         check(r#"{"Name":"lab"}"#, None);
         check(r#"{"Name":"lab_default","Driver":"bridge"}"#, None);
-        check(r#"{"Name":""}"#, Some(Kind::BadParameter));
+        check(r#"{"Name":"test 01"}"#, None);
+        check(r#"{"Name":" "}"#, Some(Kind::BadParameter));
         check(r#"{"Name":"a/b"}"#, Some(Kind::BadParameter));
         check(r#"{"Name":"bridge"}"#, Some(Kind::Forbidden));
         check(r#"{"Name":"x","Driver":"host"}"#, Some(Kind::Forbidden));
