@@ -3,6 +3,7 @@
 use engine::Engine;
 use http::Response;
 use model::api::image::{ImportOptions, ListOptions, PullOptions, RemoveOptions};
+use model::api::progress::Message;
 
 use crate::body::{self, Body};
 use crate::call::{Call, complete};
@@ -110,7 +111,16 @@ async fn load(mut call: Call) -> Result<Response<Body>> {
     let quiet = call.query.flag_or("quiet", Absent::IsFalse);
     let archive = body::reader(std::mem::replace(&mut call.body, body::empty()));
     let engine = call.engine;
-    progress::answer(async move |progress| engine.load_images(archive, quiet, progress).await).await
+    progress::answer(async move |progress| {
+        // Docker has begun its answer by then, and its clients look for the failure in there.
+        if let Err(error) = engine.load_images(archive, quiet, progress.clone()).await {
+            let last = Message::error(Failure::from(error).message);
+            // A client that has gone need not be told.
+            drop(progress.send(last).await);
+        }
+        Ok::<(), Failure>(())
+    })
+    .await
 }
 
 fn save(engine: &Engine, names: Vec<String>) -> Result<Response<Body>> {
