@@ -27,11 +27,13 @@ mod run;
 mod steps;
 mod workspace;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::Stream;
+use image::Store;
 use image::dockerfile::{Command, Dockerfile, Instruction, ParseError, Place, Stage};
 use model::api::build::{Options, PruneOptions, Pruned};
 use model::api::progress::Message;
@@ -99,6 +101,7 @@ impl Engine {
             stages: Vec::new(),
             number: 0,
             count,
+            cache: steps_of(self.image_store(), &options.cache_from),
         };
         let last = match Box::pin(builder.go(&stages)).await {
             Ok(last) => last,
@@ -122,7 +125,7 @@ impl Engine {
 
     /// Makes sure that the image is on disk, and gives it its names.
     async fn finish(&self, id: ImageId, tags: Vec<Reference>, output: &Output) -> Result<()> {
-        self.on_store(image::Store::settle).await?;
+        self.on_store(Store::settle).await?;
         let text = format!("Successfully built {}\n", id.short());
         output.text(text).await?;
         for tag in tags {
@@ -138,12 +141,30 @@ impl Engine {
     pub async fn prune_build_cache(&self, options: PruneOptions) -> Result<Pruned> {
         // Steps are images, and so take nothing by themselves: there is nothing to choose among.
         drop(options);
-        self.on_store(image::Store::forget_steps).await?;
+        self.on_store(Store::forget_steps).await?;
         Ok(Pruned {
             caches_deleted: None,
             space_reclaimed: 0,
         })
     }
+}
+
+/// What these images were built of, step by step. None where that is no choice: nothing is named, or an image whose
+/// steps nobody knows here, since it was pulled.
+fn steps_of(store: &Store, names: &[String]) -> Option<BTreeSet<ImageId>> {
+    if names.is_empty() {
+        return None;
+    }
+    let mut steps = BTreeSet::new();
+    for image in names.iter().filter_map(|name| store.resolve(name).ok()) {
+        let mut parent = Some(image.parent?);
+        steps.insert(image.id);
+        while let Some(step) = parent {
+            steps.insert(step);
+            parent = store.get(step).and_then(|image| image.parent);
+        }
+    }
+    Some(steps)
 }
 
 /// What this engine does not do is refused by name.

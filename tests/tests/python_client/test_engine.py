@@ -10,7 +10,14 @@ import time
 import unittest
 
 import docker
-from docker.errors import APIError, BuildError, ContainerError, ImageNotFound, NotFound
+from docker.errors import (
+    APIError,
+    BuildError,
+    ContainerError,
+    ImageLoadError,
+    ImageNotFound,
+    NotFound,
+)
 from docker.types import IPAMConfig, IPAMPool, LogConfig, Mount, Ulimit
 
 IMAGE = "busybox"
@@ -194,6 +201,36 @@ class Containers(Engine):
         self.assertTrue(self.client.api.exec_inspect(started)["Running"])
         connection.close()
 
+    def test_a_terminal_in_frames(self):
+        """A client that does not speak of the terminal when it starts a program wants frames."""
+        container = self.run_detached()
+        program = self.client.api.exec_create(container.id, "echo framed", tty=True)
+        said = read_to_end(self.client.api.exec_start(program, socket=True))
+        self.assertEqual(said, b"\x01\0\0\0\0\0\0\x08framed\r\n")
+
+    def test_waiting_for_what_starts_again(self):
+        policy = {"Name": "always", "MaximumRetryCount": 0}
+        container = self.run_detached(
+            ["sh", "-c", "sleep 0.3; exit 4"], restart_policy=policy
+        )
+        self.assertEqual(container.wait(timeout=20)["StatusCode"], 4)
+        with self.assertRaises(APIError) as refused:
+            container.remove()
+        self.assertEqual(refused.exception.status_code, 409)
+
+    def test_where_logs_go(self):
+        options = {"max-file": "3"}
+        for driver in ["json-file", ""]:
+            container = self.create(
+                "true", log_config=LogConfig(type=driver, config=options)
+            )
+            config = container.attrs["HostConfig"]["LogConfig"]
+            self.assertEqual(config, {"Type": "json-file", "Config": options})
+        with self.assertRaises(APIError) as refused:
+            container = self.create("true", log_config=LogConfig(type="asdf"))
+            container.start()
+        self.assertIn("asdf", refused.exception.explanation)
+
     def test_files_in_and_out(self):
         container = self.run_detached()
         archive = io.BytesIO()
@@ -296,6 +333,30 @@ class Images(Engine):
         with self.assertRaisesRegex(BuildError, "non-zero code: 3"):
             self.client.images.build(fileobj=io.BytesIO(b"FROM busybox\nRUN exit 3\n"))
 
+    def build(self, dockerfile, **options):
+        """What a build says, piece by piece."""
+        said = self.client.api.build(
+            fileobj=io.BytesIO(dockerfile.encode()), decode=True, **options
+        )
+        return [message.get("stream", "") for message in said]
+
+    def test_errors_of_a_build_are_red(self):
+        said = self.build(f"FROM {IMAGE}\nRUN echo wrong >&2\n", nocache=True)
+        self.assertIn("\x1b[91mwrong\n\x1b[0m", said)
+
+    def test_builds_take_what_they_may_from_the_cache(self):
+        dockerfile = f"FROM {IMAGE}\nENV A=b\nRUN touch /built\n"
+        self.build(dockerfile, tag="cached:1")
+        for sources, found in [(None, 2), (["cached:1"], 2), (["nothing:1"], 0)]:
+            said = self.build(dockerfile, tag="cached:2", cache_from=sources)
+            self.assertEqual(sum("Using cache" in piece for piece in said), found, sources)
+        for name in ["cached:1", "cached:2"]:
+            self.client.images.remove(name)
+
+    def test_what_is_no_archive(self):
+        with self.assertRaises(ImageLoadError):
+            self.client.images.load(b"no archive")
+
     def test_commits_and_imports(self):
         container = self.run_detached("touch /made")
         container.wait()
@@ -309,6 +370,11 @@ class Images(Engine):
 
 
 class Networks(Engine):
+    def test_names_with_spaces(self):
+        network = self.client.networks.create("a lab")
+        self.addCleanup(network.remove)
+        self.assertEqual(self.client.networks.get("a lab").id, network.id)
+
     def test_addresses_and_names(self):
         pool = IPAMPool(subnet="10.77.0.0/24", gateway="10.77.0.1")
         network = self.client.networks.create("net", ipam=IPAMConfig(pool_configs=[pool]))

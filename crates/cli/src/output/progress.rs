@@ -73,7 +73,8 @@ fn plain(message: &Message, id: &str) -> String {
         return String::new();
     }
     match (&message.stream, &message.status) {
-        (Some(stream), _) => stream.clone(),
+        // Builders colour what a step writes to its standard error.
+        (Some(stream), _) => stream.replace("\x1b[91m", "").replace("\x1b[0m", ""),
         (None, Some(status)) => format!("{}{status}\n", prefix(id)),
         (None, None) => String::new(),
     }

@@ -19,6 +19,13 @@ const OUTPUT_BYTES: usize = 64 * 1024;
 /// The header of a piece of output: which stream, and how long.
 const HEADER: usize = 8;
 
+/// The standard error, in the header of a frame.
+const STDERR: u8 = 2;
+
+/// Before and after what is said there.
+const RED: &str = "\x1b[91m";
+const PLAIN: &str = "\x1b[0m";
+
 /// What runs.
 pub(super) struct Step {
     pub(super) base: Base,
@@ -179,36 +186,40 @@ pub(super) async fn run(
     }
 }
 
-/// Takes frames apart and tells their text. What is written to either output is shown in its order.
+/// Takes frames apart and tells their text, in its order: errors in red, as Docker's builder does.
 async fn tell(mut stream: DuplexStream, output: &Output) -> Result<()> {
-    let mut text = Text::default();
+    let mut texts = [Text::default(), Text::default()];
     loop {
         let mut header = [0; HEADER];
         if stream.read_exact(&mut header).await.is_err() {
             break;
         }
-        let [_, _, _, _, length @ ..] = header;
+        let [kind, _, _, _, length @ ..] = header;
+        let is_error = kind == STDERR;
         let mut rest = u32::from_be_bytes(length) as usize;
         while rest > 0 {
             let mut piece = vec![0; rest.min(OUTPUT_BYTES)];
             let Ok(count @ 1..) = stream.read(&mut piece).await else {
-                return finish(text, output).await;
+                return finish(texts, output).await;
             };
             rest -= count;
-            let shown = text.push(&piece[..count]);
-            if !shown.is_empty() {
-                output.text(shown).await?;
-            }
+            let shown = texts[usize::from(is_error)].push(&piece[..count]);
+            show(shown, is_error, output).await?;
         }
     }
-    finish(text, output).await
+    finish(texts, output).await
 }
 
-async fn finish(text: Text, output: &Output) -> Result<()> {
-    let last = text.finish();
-    if last.is_empty() {
-        Ok(())
-    } else {
-        output.text(last).await
+async fn finish(texts: [Text; 2], output: &Output) -> Result<()> {
+    let [said, errors] = texts;
+    show(said.finish(), false, output).await?;
+    show(errors.finish(), true, output).await
+}
+
+async fn show(text: String, is_error: bool, output: &Output) -> Result<()> {
+    match (text.is_empty(), is_error) {
+        (true, _) => Ok(()),
+        (false, false) => output.text(text).await,
+        (false, true) => output.text(format!("{RED}{text}{PLAIN}")).await,
     }
 }

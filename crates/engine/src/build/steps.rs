@@ -7,6 +7,7 @@
 //!                      key of all that ─────────────▶ known? ─────────────┘
 //! ```
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use image::dockerfile::{Command, Copy, Dockerfile, Instruction, Network, Place, Stage};
@@ -66,6 +67,8 @@ pub(super) struct Builder<'a> {
     pub(super) number: usize,
     /// How many steps there are.
     pub(super) count: usize,
+    /// The images that may be taken from the cache, where the client has named some.
+    pub(super) cache: Option<BTreeSet<ImageId>>,
 }
 
 /// What there is after a step.
@@ -565,6 +568,13 @@ impl Builder<'_> {
         let Some(image) = self.store().remembered_step(key) else {
             return Ok(None);
         };
+        if self
+            .cache
+            .as_ref()
+            .is_some_and(|may| !may.contains(&image.id))
+        {
+            return Ok(None);
+        }
         // Its layers may go in this very moment, with an image that is being removed.
         let Ok(hold) = self.store().hold(image.layers()) else {
             return Ok(None);
