@@ -18,6 +18,8 @@ pub struct Attach<'a> {
     /// What others in the network find it by: its name, its short id, its aliases, its service's name. The first
     /// is what a reverse look-up answers. Ignored on the default network.
     pub names: Vec<String>,
+    /// `--link`: names that this container alone finds others by.
+    pub links: Vec<Link>,
     /// `--ip`.
     pub address: Option<Ipv4Addr>,
     /// The address it had when it last ran; it gets it again if it is free.
@@ -51,8 +53,20 @@ pub struct Endpoint {
     pub mac: MacAddress,
     /// What others in the network find it by; empty on the default network.
     pub names: Vec<String>,
+    /// Names that this container alone finds others by.
+    #[serde(default)]
+    pub links: Vec<Link>,
     /// Which network the default route goes through: the highest, then the first by name.
     pub gateway_priority: i64,
+}
+
+/// A further name for what another container is found by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// A name that others know.
+    pub name: String,
+    /// What the container that has the link calls it.
+    pub alias: String,
 }
 
 /// The endpoint that the default route goes through, and published ports to: that of the highest priority, among
@@ -98,6 +112,7 @@ mod tests {
             gateway: (!internal).then_some(Ipv4Addr::new(172, 17, 0, 1)),
             mac: MacAddress::for_address(address),
             names: Vec::new(),
+            links: Vec::new(),
             gateway_priority: priority,
         }
     }

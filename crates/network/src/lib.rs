@@ -33,7 +33,7 @@ mod settings;
 mod state;
 mod sysctl;
 
-pub use endpoint::{Attach, Endpoint};
+pub use endpoint::{Attach, Endpoint, Link};
 pub use error::{Error, ErrorKind, Result};
 pub use mac::MacAddress;
 pub use namespace::Namespace;

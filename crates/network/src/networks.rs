@@ -341,6 +341,7 @@ impl Networks {
             } else {
                 attach.names.clone()
             },
+            links: attach.links.clone(),
             gateway_priority: attach.gateway_priority,
         };
         let entry = EndpointState {

@@ -212,6 +212,7 @@ mod tests {
             gateway: Some(Ipv4Addr::new(172, 18, 0, 1)),
             mac: MacAddress::for_address(address),
             names: Vec::new(),
+            links: Vec::new(),
             gateway_priority: 0,
         }
     }

@@ -275,6 +275,7 @@ mod tests {
             gateway: (!known.internal).then_some(known.gateway),
             mac: MacAddress::for_address(address),
             names: vec![container.clone()],
+            links: Vec::new(),
             gateway_priority: 0,
         };
         let ready = true;

@@ -370,6 +370,22 @@ class Images(Engine):
 
 
 class Networks(Engine):
+    def test_links(self):
+        """On a network of its own a link is one more name, for who has it alone."""
+        network = self.client.networks.create("linked")
+        self.addCleanup(network.remove)
+        self.run_detached(name="target", network="linked")
+        links = self.client.api.create_endpoint_config(links={"target": "called"})
+        config = self.client.api.create_networking_config({"linked": links})
+        mode = self.client.api.create_host_config(network_mode="linked")
+        made = self.client.api.create_container(
+            IMAGE, "nslookup -type=a called", networking_config=config, host_config=mode
+        )
+        container = self.client.containers.get(made["Id"])
+        self.addCleanup(self.remove, container)
+        container.start()
+        self.assertEqual(container.wait()["StatusCode"], 0, container.logs())
+
     def test_names_with_spaces(self):
         network = self.client.networks.create("a lab")
         self.addCleanup(network.remove)

@@ -2,7 +2,7 @@
 
 use model::api::endpoint::EndpointSettings;
 use network::{
-    Attach, Endpoint, MacAddress, Namespace, Network, PortBinding, PortReservation, Upstream,
+    Attach, Endpoint, Link, MacAddress, Namespace, Network, PortBinding, PortReservation, Upstream,
 };
 use runtime::client::Shim;
 
@@ -57,10 +57,19 @@ impl Engine {
     /// Looks up the networks that a container is to be in.
     pub(super) async fn network_plan(&self, record: &Record) -> Result<Plan> {
         let mut networks = Vec::new();
+        let mode = NetworkMode::of(&record.host_config);
         for (name, settings) in &record.networks {
-            if !matches!(name.as_str(), "host" | "none") {
-                networks.push((self.find_network(name).await?, settings.clone()));
+            if matches!(name.as_str(), "host" | "none") {
+                continue;
             }
+            let mut settings = settings.clone();
+            // The mode may name the network by its id.
+            let is_first = |first: &str| first == name || record.networks.len() == 1;
+            if matches!(&mode, NetworkMode::Named(first) if is_first(first)) {
+                let links = record.host_config.links.iter().flatten().cloned();
+                settings.links.get_or_insert_default().extend(links);
+            }
+            networks.push((self.find_network(name).await?, settings));
         }
         Ok(Plan { networks })
     }
@@ -147,6 +156,7 @@ impl Engine {
             network: &network.id,
             namespace,
             names: names(record, settings),
+            links: self.links(settings).await?,
             address: address.transpose()?,
             previous_address: previous,
             mac: mac.transpose()?,
@@ -155,6 +165,20 @@ impl Engine {
         let endpoint = self.networks().await?.attach(attach).await?;
         self.tell_of_network("connect", network, &id);
         Ok(endpoint)
+    }
+
+    /// What a container calls others: `name:alias`, or their name alone.
+    async fn links(&self, settings: &EndpointSettings) -> Result<Vec<Link>> {
+        let mut links = Vec::new();
+        for text in settings.links.iter().flatten() {
+            let (name, alias) = text.split_once(':').unwrap_or((text, text));
+            let linked = self.container(name).await?;
+            links.push(Link {
+                name: linked.record().name.clone(),
+                alias: alias.to_owned(),
+            });
+        }
+        Ok(links)
     }
 
     async fn open_dns(&self, record: &Record, shim: &Shim, namespace: &Namespace) -> Result<()> {

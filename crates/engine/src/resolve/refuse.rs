@@ -6,6 +6,7 @@ use model::api::container::Config;
 use model::api::host_config::HostConfig;
 use serde_json::Value;
 
+use super::network_mode::NetworkMode;
 use crate::error::{Error, Result};
 
 /// The names of what runs containers here, however it is called.
@@ -17,7 +18,10 @@ pub fn unsupported(config: &Config, host: &HostConfig) -> Result<()> {
     let given = |list: &Option<Vec<String>>| list.as_ref().is_some_and(|list| !list.is_empty());
     let other_than = |text: &str, known: &[&str]| !known.contains(&text);
     let asked = [
-        (given(&host.links), "HostConfig.Links"),
+        (
+            given(&host.links) && !matches!(NetworkMode::of(host), NetworkMode::Named(_)),
+            "HostConfig.Links",
+        ),
         (!host.cgroup.is_empty(), "HostConfig.Cgroup"),
         (
             host.storage_opt.as_ref().is_some_and(|opt| !opt.is_empty()),
@@ -131,6 +135,11 @@ mod tests {
     fn what_is_not_there_is_refused_by_name() {
         check(json!({}), json!({}), None);
         check(json!({"Links": []}), json!({}), None);
+        check(
+            json!({"Links": ["a:b"], "NetworkMode": "lab"}),
+            json!({}),
+            None,
+        );
         check(json!({"Runtime": "runc"}), json!({"Runtime": "runc"}), None);
         check(json!({}), json!({"Runtime": "kata"}), Some("Runtime"));
         check(

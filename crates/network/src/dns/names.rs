@@ -47,7 +47,7 @@ fn addresses_of(state: &State, container: &str, name: &str) -> Vec<Ipv4Addr> {
         return Vec::new();
     };
     let mut found = Vec::new();
-    for network in asking.endpoints.keys() {
+    for (network, place) in &asking.endpoints {
         let Some(network_state) = state.networks.get(network) else {
             continue;
         };
@@ -55,13 +55,16 @@ fn addresses_of(state: &State, container: &str, name: &str) -> Vec<Ipv4Addr> {
         let short = name
             .strip_suffix(&network_name)
             .and_then(|name| name.strip_suffix('.'));
+        let asked = |own: &str| {
+            let is = |name: &str| own.eq_ignore_ascii_case(name);
+            is(name) || short.is_some_and(is)
+        };
+        let links = place.endpoint.links.iter();
+        let linked: Vec<_> = links.filter(|link| asked(&link.alias)).collect();
         let named = |endpoint: &EndpointState| {
-            let names = &endpoint.endpoint.names;
-            endpoint.ready
-                && names.iter().any(|own| {
-                    let is = |name: &str| own.eq_ignore_ascii_case(name);
-                    is(name) || short.is_some_and(is)
-                })
+            let mut names = endpoint.endpoint.names.iter();
+            let is_linked = |own: &str| linked.iter().any(|link| link.name == own);
+            endpoint.ready && names.any(|own| asked(own) || is_linked(own))
         };
         let endpoints = state.endpoints_in(network).filter(|state| named(state));
         found.extend(endpoints.map(|state| state.endpoint.address));

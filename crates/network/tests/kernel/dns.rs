@@ -79,7 +79,31 @@ fn containers_find_each_other_by_name() {
     computer.attach("three", &other.id, &three);
     let hidden = Place::new();
     computer.attach("hidden", &other.id, &hidden);
+    let linked = Place::new();
+    let namespace = linked.namespace();
+    let mut wish = attach("linked", &lab.id, &namespace);
+    wish.links.push(network::Link {
+        name: "two".to_owned(),
+        alias: "db".to_owned(),
+    });
+    computer.wait(computer.networks.attach(wish)).unwrap();
+    with_dns(&computer, "linked", &linked);
+    for name in ["db", "DB.lab.", "two"] {
+        check(
+            &computer,
+            &linked,
+            name,
+            RecordType::A,
+            "NoError 172.18.0.3",
+        );
+    }
     with_dns(&computer, "one", &one);
+    // No name for anybody else.
+    assert!(
+        look_up(&computer, &one, "db", RecordType::A)
+            .answers
+            .is_empty()
+    );
 
     check(&computer, &one, "two", RecordType::A, "NoError 172.18.0.3");
     check(

@@ -311,6 +311,7 @@ pub(crate) fn attach<'a>(
         network,
         namespace,
         names: vec![container.to_owned()],
+        links: Vec::new(),
         address: None,
         previous_address: None,
         mac: None,
