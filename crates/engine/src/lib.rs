@@ -187,6 +187,7 @@ fn host(abilities: &HostAbilities) -> resolve::Host {
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     resolve::Host {
         processors: u32::try_from(processors).unwrap_or(u32::MAX),
+        last_processor: system::host::last_processor(),
         private_cgroups: matches!(abilities.cgroups, CgroupLayout::V2 { .. }),
     }
 }

@@ -36,6 +36,8 @@ use crate::settings::Settings;
 pub struct Host {
     /// How many processors it has.
     pub processors: u32,
+    /// The number of the last of them.
+    pub last_processor: u32,
     /// Whether containers get a view of cgroups of their own unless they ask otherwise.
     pub private_cgroups: bool,
 }

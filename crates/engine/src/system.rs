@@ -1,6 +1,6 @@
 //! The engine and the computer it is on: `docker info`, `docker system df`, pruning containers.
 
-mod host;
+pub(crate) mod host;
 mod id;
 mod written;
 

@@ -28,6 +28,26 @@ pub fn probe(config: &Config) -> Result<Option<Probe>> {
     let Some(health) = &config.healthcheck else {
         return Ok(None);
     };
+    let time = |nanoseconds: i64, default: u64, name: &str| match nanoseconds {
+        0 => Ok(Duration::from_secs(default)),
+        nanoseconds => u64::try_from(nanoseconds)
+            .ok()
+            .filter(|nanoseconds| *nanoseconds >= 1_000_000)
+            .map(Duration::from_nanos)
+            .ok_or_else(|| {
+                Error::bad_parameter(format!("{name} in Healthcheck cannot be less than 1ms"))
+            }),
+    };
+    // Times that make no sense are told even where the check itself is the image's.
+    let interval = time(health.interval, 30, "Interval")?;
+    let timeout = time(health.timeout, 30, "Timeout")?;
+    let start_period = time(health.start_period, 0, "StartPeriod")?;
+    let start_interval = time(health.start_interval, 5, "StartInterval")?;
+    if health.retries < 0 {
+        return Err(Error::bad_parameter(
+            "Retries in Healthcheck cannot be negative",
+        ));
+    }
     let test = health.test.as_deref().unwrap_or_default();
     let args = match test {
         [] => return Ok(None),
@@ -49,27 +69,12 @@ pub fn probe(config: &Config) -> Result<Option<Probe>> {
             )));
         }
     };
-    let time = |nanoseconds: i64, default: u64, name: &str| match nanoseconds {
-        0 => Ok(Duration::from_secs(default)),
-        nanoseconds => u64::try_from(nanoseconds)
-            .ok()
-            .filter(|nanoseconds| *nanoseconds >= 1_000_000)
-            .map(Duration::from_nanos)
-            .ok_or_else(|| {
-                Error::bad_parameter(format!("{name} in Healthcheck cannot be less than 1ms"))
-            }),
-    };
-    if health.retries < 0 {
-        return Err(Error::bad_parameter(
-            "Retries in Healthcheck cannot be negative",
-        ));
-    }
     Ok(Some(Probe {
         args,
-        interval: time(health.interval, 30, "Interval")?,
-        timeout: time(health.timeout, 30, "Timeout")?,
-        start_period: time(health.start_period, 0, "StartPeriod")?,
-        start_interval: time(health.start_interval, 5, "StartInterval")?,
+        interval,
+        timeout,
+        start_period,
+        start_interval,
         retries: match u64::try_from(health.retries) {
             Ok(0) | Err(_) => 3,
             Ok(retries) => retries,
@@ -106,6 +111,18 @@ mod tests {
         );
         check(json!(["CMD"]), Err(()));
         check(json!(["RUN", "a"]), Err(()));
+    }
+
+    #[test]
+    fn numbers_that_make_no_sense_are_told_without_a_test_too() {
+        for health in [
+            json!({"Interval": 100}),
+            json!({"Timeout": 1}),
+            json!({"Retries": -1}),
+        ] {
+            let config: Config = serde_json::from_value(json!({ "Healthcheck": health })).unwrap();
+            assert!(super::probe(&config).is_err(), "{health}");
+        }
     }
 
     #[test]

@@ -96,10 +96,37 @@ pub fn check(asked: &host_config::Resources, host: Host, warnings: &mut Vec<Stri
     if asked.cpu_quota > 0 && asked.cpu_quota < 1_000 {
         return refuse("CPU cfs quota can not be less than 1ms (i.e. 1000)");
     }
+    cpuset(&asked.cpuset_mems, "mems")?;
+    let cpus = cpuset(&asked.cpuset_cpus, "cpus")?;
+    if cpus.is_some_and(|highest| highest > host.last_processor) {
+        return Err(Error::bad_parameter(format!(
+            "Requested CPUs are not available - requested {}, available: 0-{}",
+            asked.cpuset_cpus, host.last_processor
+        )));
+    }
     if asked.blkio_weight != 0 && !(10..=1000).contains(&asked.blkio_weight) {
         return refuse("Range of blkio weight is from 10 to 1000");
     }
     Ok(())
+}
+
+/// The highest number of a list as `0-2,4`; none of an empty one.
+fn cpuset(list: &str, what: &str) -> Result<Option<u32>> {
+    if list.is_empty() {
+        return Ok(None);
+    }
+    let invalid = || Error::bad_parameter(format!("Invalid value {list} for cpuset {what}"));
+    let number = |text: &str| text.parse::<u32>().map_err(|_| invalid());
+    let mut highest = 0;
+    for part in list.split(',') {
+        let (start, end) = part.split_once('-').unwrap_or((part, part));
+        let (start, end) = (number(start)?, number(end)?);
+        if start > end {
+            return Err(invalid());
+        }
+        highest = highest.max(end);
+    }
+    Ok(Some(highest))
 }
 
 /// The limits that a cgroup is given.
@@ -306,6 +333,12 @@ mod tests {
         );
         check(json!({"CpuPeriod": 10}), Err("cfs period"));
         check(json!({"BlkioWeight": 5}), Err("blkio weight"));
+        check(json!({"CpusetCpus": "0-1", "CpusetMems": "0"}), Ok(()));
+        check(json!({"CpusetCpus": "0,2"}), Err("available: 0-1"));
+        for list in ["x", "1-0", "0,", "-1"] {
+            check(json!({"CpusetCpus": list}), Err("for cpuset cpus"));
+            check(json!({"CpusetMems": list}), Err("for cpuset mems"));
+        }
     }
 
     #[test]

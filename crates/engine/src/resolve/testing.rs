@@ -12,6 +12,7 @@ use crate::settings::Settings;
 /// A computer with two processors.
 pub const HOST: Host = Host {
     processors: 2,
+    last_processor: 1,
     private_cgroups: false,
 };
 

@@ -85,9 +85,27 @@ pub(super) fn threads() -> u64 {
     std::fs::read_dir("/proc/self/task").map_or(0, |entries| entries.count() as u64)
 }
 
+/// The number of the last processor that is switched on.
+pub(crate) fn last_processor() -> u32 {
+    let online = std::fs::read_to_string("/sys/devices/system/cpu/online").unwrap_or_default();
+    last_of(&online).unwrap_or(u32::MAX)
+}
+
+/// The last number of a list as `0-3,8`.
+fn last_of(list: &str) -> Option<u32> {
+    list.trim().rsplit([',', '-']).next()?.parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::value;
+
+    #[test]
+    fn the_last_processor_ends_the_list() {
+        assert_eq!(super::last_of("0\n"), Some(0));
+        assert_eq!(super::last_of("0-3,8-11\n"), Some(11));
+        assert_eq!(super::last_of(""), None);
+    }
 
     #[test]
     fn the_release_is_read() {
