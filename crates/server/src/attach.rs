@@ -9,8 +9,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use engine::container::Attached;
 use futures_util::{Stream, StreamExt, stream};
-use http::header::{CONNECTION, CONTENT_TYPE, UPGRADE};
-use http::{HeaderValue, Response, StatusCode};
+use http::header::{CONNECTION, CONTENT_TYPE, UPGRADE, USER_AGENT};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
@@ -23,6 +23,21 @@ const PIECE: usize = 32 * 1024;
 /// A client that reads the head of its answer through a buffer of its own loses what comes with it: some do, and engines
 /// that take longer never showed them.
 const HEAD_TIME: Duration = Duration::from_millis(2);
+
+/// The time that a client of this request needs: those in Python read heads so, and a program may answer sooner than
+/// they have read theirs; Docker's own read what comes with it.
+pub(crate) fn head_time(headers: &HeaderMap) -> Duration {
+    let agent = headers
+        .get(USER_AGENT)
+        .and_then(|agent| agent.to_str().ok());
+    if agent
+        .is_some_and(|agent| agent.starts_with("docker-sdk-python") || agent.contains("docker-py"))
+    {
+        10 * HEAD_TIME
+    } else {
+        Duration::ZERO
+    }
+}
 
 /// The standard error, in the header of a frame.
 const STDERR: u8 = 2;

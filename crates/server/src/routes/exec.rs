@@ -55,9 +55,13 @@ async fn start(mut call: Call, id: String) -> Result<Response<Body>> {
     // answer's head: so what can be refused beforehand is, then the answer goes out, and only then the program
     // starts. What is wrong with it is told in the stream; clients ask for the exit code as ever.
     let is_raw = startable(&engine, &id).await? && start.tty;
-    let session = async move |client| match engine.start_exec(&id, &start).await {
-        Ok(attached) => attach::show(client, None::<Empty<_>>, attached).await,
-        Err(error) => attach::say(client, is_raw, &error.to_string()).await,
+    let head_time = attach::head_time(&call.headers);
+    let session = async move |client| {
+        tokio::time::sleep(head_time).await;
+        match engine.start_exec(&id, &start).await {
+            Ok(attached) => attach::show(client, None::<Empty<_>>, attached).await,
+            Err(error) => attach::say(client, is_raw, &error.to_string()).await,
+        }
     };
     Ok(attach::answer(&mut call, is_raw, session))
 }
