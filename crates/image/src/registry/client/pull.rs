@@ -54,13 +54,14 @@ impl Client {
             (Some(digest), _) => digest.to_string(),
             (None, tag) => tag.map(ToString::to_string).unwrap_or_default(),
         };
+        // Said once it is there: before the first word, a failure is the answer's status, which clients heed.
+        let (session, found) = self.find(&name, auth).await?;
         progress
             .tell(Message {
                 id: Some(what),
                 ..Message::status(format!("Pulling from {}", name.repository().path()))
             })
             .await;
-        let (session, found) = self.find(&name, auth).await?;
         let platform = platform.cloned().unwrap_or_else(this_platform);
         let manifest = session
             .image_manifest(&name, &found.manifest, &platform, "")
