@@ -52,7 +52,8 @@ impl Engine {
         let changed = changed
             .await
             .map_err(|error| Error::internal("look at what a container changed").because(error))?;
-        Ok(changed?
+        Ok(container
+            .unless_leaving(changed)?
             .into_iter()
             .map(|(path, fate)| Change {
                 kind: match fate {

@@ -45,7 +45,7 @@ use runtime::client::Shim;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::resolve::log;
 use crate::resolve::spec::Files;
 use crate::state::{Change, Table};
@@ -260,6 +260,19 @@ impl Container {
         self.condition()
     }
 
+    /// Whether it is being removed, or is gone: what is read of its files is not to be relied on.
+    pub fn is_leaving(&self) -> bool {
+        matches!(self.condition().phase, Phase::Removing | Phase::Removed)
+    }
+
+    /// What failed because the container is being removed, told as that.
+    pub fn unless_leaving<T>(&self, result: Result<T>) -> Result<T> {
+        match result {
+            Err(_) if self.is_leaving() => Err(Error::no_such_container(self.id)),
+            result => result,
+        }
+    }
+
     /// Keeps it from removing itself until the answer is dropped.
     fn keep_through_restart(&self) -> Kept<'_> {
         self.kept.fetch_add(1, Ordering::Relaxed);
@@ -306,6 +319,10 @@ impl Engine {
 
     /// Writes a container's record and condition; returns when they are on disk.
     async fn save(&self, container: &Container) -> Result<()> {
+        // Whoever waited for its turn while it was removed must not bring it back.
+        if container.condition().phase == Phase::Removed {
+            return Err(Error::no_such_container(container.id));
+        }
         let id = container.id.to_string();
         self.state()
             .commit(vec![
@@ -318,6 +335,9 @@ impl Engine {
     /// Writes a container's condition soon.
     fn save_soon(&self, container: &Container) {
         let condition = container.condition();
+        if condition.phase == Phase::Removed {
+            return;
+        }
         match Change::put(Table::Conditions, container.id.to_string(), &*condition) {
             Ok(change) => self.state().commit_soon(vec![change]),
             Err(error) => {

@@ -69,7 +69,8 @@ impl Engine {
         let container = self.containers().find(name)?;
         // A container that does not run must not be started while its layers are written to.
         let turn = container.turn().await;
-        let view = self.view_of(&container)?.writable()?;
+        let view = self.view_of(&container).and_then(View::writable);
+        let view = container.unless_leaving(view)?;
         let owner = options
             .copy_uid_gid
             .then(|| container.record().config.user.clone())
@@ -92,8 +93,8 @@ impl Engine {
         let root = blocking(move || {
             let mounted = overlay.mount();
             mounted.map_err(|error| Error::io(format_args!("mount the root"), error.source))
-        })
-        .await?;
+        });
+        let root = container.unless_leaving(root.await)?;
         let record = container.record();
         let mut attributes = record.config.labels.clone().unwrap_or_default();
         attributes.insert("name".to_owned(), record.name.clone());

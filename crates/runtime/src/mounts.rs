@@ -254,6 +254,15 @@ fn mount_overlay(lower: &[PathBuf], upper: &Path, work: &Path) -> Result<OwnedFd
         };
         match made {
             Err(Errno::BUSY) => std::thread::sleep(std::time::Duration::from_millis(5)),
+            // The kernel says so too while the one before clears its working directory away.
+            Err(Errno::NOENT) => {
+                let mut needed = lower.iter().map(PathBuf::as_path).chain([upper, work]);
+                if let Some(missing) = needed.find(|path| !path.exists()) {
+                    let what = format!("mount overlay of {}", missing.display());
+                    return Err(failed(what)(Errno::NOENT));
+                }
+                std::thread::sleep(std::time::Duration::from_millis(5));
+            }
             Err(Errno::TOOBIG) => {
                 let message = "the image has too many layers for this kernel";
                 return Err(Failure::new(FailureKind::Mount, message));

@@ -353,6 +353,10 @@ class Images(Engine):
         for name in ["cached:1", "cached:2"]:
             self.client.images.remove(name)
 
+    def test_what_cannot_be_pulled(self):
+        with self.assertRaises(APIError):
+            self.client.images.pull("127.0.0.1:1/nothing", tag="1")
+
     def test_what_is_no_archive(self):
         with self.assertRaises(ImageLoadError):
             self.client.images.load(b"no archive")
@@ -375,7 +379,8 @@ class Networks(Engine):
         network = self.client.networks.create("linked")
         self.addCleanup(network.remove)
         self.run_detached(name="target", network="linked")
-        links = self.client.api.create_endpoint_config(links={"target": "called"})
+        wanted = {"target": "called", "nobody": "absent"}
+        links = self.client.api.create_endpoint_config(links=wanted)
         config = self.client.api.create_networking_config({"linked": links})
         mode = self.client.api.create_host_config(network_mode="linked")
         made = self.client.api.create_container(

@@ -2,9 +2,10 @@
 
 use model::api::endpoint::EndpointSettings;
 use network::{
-    Attach, Endpoint, Link, MacAddress, Namespace, Network, PortBinding, PortReservation, Upstream,
+    Attach, Endpoint, ErrorKind, Link, MacAddress, Namespace, Network, PortBinding,
+    PortReservation, Upstream,
 };
-use runtime::client::Shim;
+use runtime::client::{Phase, Shim};
 
 use super::{Record, files};
 use crate::Engine;
@@ -92,7 +93,11 @@ impl Engine {
             .networks()
             .await?
             .reserve_ports(id, &network.id, &requests);
-        reserved.map_err(|error| external(record, &error))
+        reserved.map_err(|error| match error.kind() {
+            // It was removed in this very moment.
+            ErrorKind::NotFound => error.into(),
+            _ => external(record, &error),
+        })
     }
 
     /// Lets traffic through to the container.
@@ -156,7 +161,7 @@ impl Engine {
             network: &network.id,
             namespace,
             names: names(record, settings),
-            links: self.links(settings).await?,
+            links: self.links(settings),
             address: address.transpose()?,
             previous_address: previous,
             mac: mac.transpose()?,
@@ -168,17 +173,19 @@ impl Engine {
     }
 
     /// What a container calls others: `name:alias`, or their name alone.
-    async fn links(&self, settings: &EndpointSettings) -> Result<Vec<Link>> {
-        let mut links = Vec::new();
-        for text in settings.links.iter().flatten() {
+    /// One that is not there, or not yet, is found by its name once it is.
+    fn links(&self, settings: &EndpointSettings) -> Vec<Link> {
+        let links = settings.links.iter().flatten();
+        let links = links.map(|text| {
             let (name, alias) = text.split_once(':').unwrap_or((text, text));
-            let linked = self.container(name).await?;
-            links.push(Link {
-                name: linked.record().name.clone(),
-                alias: alias.to_owned(),
-            });
-        }
-        Ok(links)
+            let name = match self.containers().find(name) {
+                Ok(linked) => linked.record().name.clone(),
+                Err(_) => name.to_owned(),
+            };
+            let alias = alias.to_owned();
+            Link { name, alias }
+        });
+        links.collect()
     }
 
     async fn open_dns(&self, record: &Record, shim: &Shim, namespace: &Namespace) -> Result<()> {
@@ -240,31 +247,47 @@ impl Engine {
             .networks
             .insert(network.name.clone(), settings.clone());
         if let Some(shim) = container.shim() {
-            let namespace = Namespace::open(&shim.network_namespace())?;
-            let had_names = container
-                .condition()
-                .endpoints
-                .iter()
-                .any(|endpoint| !endpoint.names.is_empty());
-            let endpoint = self
-                .connect(&record, network, &settings, &namespace, None)
-                .await?;
-            if !network.is_default && !had_names {
-                self.open_dns(&record, &shim, &namespace).await?;
+            let connected = self.connect_running(&container, &shim, &record, network, &settings);
+            match connected.await {
+                // What ends it takes its networks away as well, and a start gives it all of them.
+                Err(error) if has_ended(&shim) => tracing::debug!(%error, "ended meanwhile"),
+                connected => connected?,
             }
-            let condition = container.change(|condition| {
-                let (id, name) = (network.id.clone(), network.name.clone());
-                condition.network_names.insert(id.clone(), name);
-                condition.addresses.insert(id, endpoint.address);
-                condition.endpoints.push(endpoint);
-            });
-            let files = Files::new(self.settings(), &container.id.to_string());
-            files::write(&files, &record, self.settings(), &condition.endpoints)?;
         }
         container.set_record(record);
         let saved = self.save(&container).await;
         drop(turn);
         saved
+    }
+
+    async fn connect_running(
+        &self,
+        container: &super::Container,
+        shim: &Shim,
+        record: &Record,
+        network: &Network,
+        settings: &EndpointSettings,
+    ) -> Result<()> {
+        let namespace = Namespace::open(&shim.network_namespace())?;
+        let had_names = container
+            .condition()
+            .endpoints
+            .iter()
+            .any(|endpoint| !endpoint.names.is_empty());
+        let endpoint = self
+            .connect(record, network, settings, &namespace, None)
+            .await?;
+        if !network.is_default && !had_names {
+            self.open_dns(record, shim, &namespace).await?;
+        }
+        let condition = container.change(|condition| {
+            let (id, name) = (network.id.clone(), network.name.clone());
+            condition.network_names.insert(id.clone(), name);
+            condition.addresses.insert(id, endpoint.address);
+            condition.endpoints.push(endpoint);
+        });
+        let files = Files::new(self.settings(), &container.id.to_string());
+        files::write(&files, record, self.settings(), &condition.endpoints)
     }
 
     /// Takes a container out of a network.
@@ -279,25 +302,39 @@ impl Engine {
             )));
         }
         if let Some(shim) = container.shim() {
-            let id = container.id.to_string();
-            let namespace = Namespace::open(&shim.network_namespace())?;
-            self.networks()
-                .await?
-                .detach(&id, &network.id, &namespace)
-                .await?;
-            self.tell_of_network("disconnect", network, &id);
-            let condition = container.change(|condition| {
-                condition
-                    .endpoints
-                    .retain(|endpoint| endpoint.network != network.id);
-            });
-            let files = Files::new(self.settings(), &id);
-            files::write_hosts(&files, &record, &condition.endpoints)?;
+            let disconnected = self.disconnect_running(&container, &shim, &record, network);
+            match disconnected.await {
+                Err(error) if has_ended(&shim) => tracing::debug!(%error, "ended meanwhile"),
+                disconnected => disconnected?,
+            }
         }
         container.set_record(record);
         let saved = self.save(&container).await;
         drop(turn);
         saved
+    }
+
+    async fn disconnect_running(
+        &self,
+        container: &super::Container,
+        shim: &Shim,
+        record: &Record,
+        network: &Network,
+    ) -> Result<()> {
+        let id = container.id.to_string();
+        let namespace = Namespace::open(&shim.network_namespace())?;
+        self.networks()
+            .await?
+            .detach(&id, &network.id, &namespace)
+            .await?;
+        self.tell_of_network("disconnect", network, &id);
+        let condition = container.change(|condition| {
+            condition
+                .endpoints
+                .retain(|endpoint| endpoint.network != network.id);
+        });
+        let files = Files::new(self.settings(), &id);
+        files::write_hosts(&files, record, &condition.endpoints)
     }
 
     fn tell_of_network(&self, action: &str, network: &Network, id: &str) {
@@ -310,6 +347,11 @@ impl Engine {
     pub fn network_namespace_of(&self, container: &super::Container) -> Option<std::path::PathBuf> {
         container.shim().map(|shim| shim.network_namespace())
     }
+}
+
+/// Whether a container has ended, though nobody here may have been told yet.
+pub(super) fn has_ended(shim: &Shim) -> bool {
+    matches!(shim.phase(), Phase::Exited(_)) || !shim.network_namespace().exists()
 }
 
 /// What others find a container by: its name first, which is what a look-up of its address answers.

@@ -7,6 +7,7 @@
 //! A container whose folder is gone from its place is removed to its end when the daemon comes back, whatever the
 //! state says of it.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -121,7 +122,10 @@ impl Engine {
         let shim_directory = self.shim_directory(container.id);
         let deleted = tokio::task::spawn_blocking(move || {
             drop(std::fs::remove_dir_all(shim_directory));
-            std::fs::remove_dir_all(&aside).map_err(|cause| (aside, cause))
+            match std::fs::remove_dir_all(&aside) {
+                Err(cause) if cause.kind() != ErrorKind::NotFound => Err((aside, cause)),
+                _ => Ok(()),
+            }
         });
         match deleted.await {
             Ok(Ok(())) => {}
@@ -139,7 +143,7 @@ fn move_aside(directory: &Path, aside: &Path) -> Result<()> {
     match std::fs::rename(directory, aside) {
         Ok(()) => Ok(()),
         // Removed half, before the daemon was killed.
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         Err(cause) => Err(Error::io(
             format_args!("move {} out of the way", directory.display()),
             cause,

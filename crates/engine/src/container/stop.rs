@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use model::api::container::StopOptions;
 
+use super::networking::has_ended;
 use super::{Container, Phase, Record};
 use crate::Engine;
 use crate::error::{Error, Result};
@@ -114,6 +115,10 @@ impl Engine {
             && container.condition().exits == exits
             && container.condition().phase.is_running()
         {
+            // It ended in this very moment, and nobody here has been told yet.
+            if has_ended(&shim) || matches!(error, runtime::client::Error::Lost) {
+                return Err(not_running());
+            }
             return Err(Error::internal(format!(
                 "cannot kill container: {name}: {}",
                 crate::error::with_causes(&error)

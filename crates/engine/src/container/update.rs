@@ -5,6 +5,7 @@ use std::sync::Arc;
 use model::api::container::{Update, Updated};
 use model::api::host_config::Resources;
 
+use super::networking::has_ended;
 use super::{Container, Phase};
 use crate::Engine;
 use crate::error::{Error, Result};
@@ -179,6 +180,9 @@ impl Engine {
 }
 
 fn failed(tried: &str, container: &Arc<Container>, error: &runtime::client::Error) -> Error {
+    if container.shim().is_none_or(|shim| has_ended(&shim)) {
+        return Error::not_running(container.id);
+    }
     Error::internal(format!(
         "cannot {tried} container {}: {}",
         container.id,

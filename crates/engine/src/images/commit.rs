@@ -3,13 +3,13 @@
 use image::{Config, ConfigHistory};
 use model::api::Labels;
 use model::api::container::{CommitOptions, Config as ContainerConfig};
-use model::api::image::ImageConfig;
+use model::api::image::{ImageConfig, RemoveOptions};
 
 use super::reference;
 use crate::Engine;
 use crate::build::apply_changes;
 use crate::container::Record;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event::Kind;
 use crate::moment;
 use crate::resolve::spec::Files;
@@ -32,10 +32,20 @@ impl Engine {
         let id = container.id.to_string();
         let paused = options.pause && self.pause_container(&id).await.is_ok();
         let made = self.make_image(record, config, &options).await;
-        if paused {
-            self.unpause_container(&id).await?;
+        if paused && let Err(error) = self.unpause_container(&id).await {
+            tracing::debug!(id, %error, "a container ended while it was held");
         }
-        let image = made?;
+        let image = match (made, container.is_leaving()) {
+            (made, false) => made?,
+            // Its files went while they were read: whatever came of it is not what it was.
+            (made, true) => {
+                if let Ok(image) = made {
+                    let options = RemoveOptions::default();
+                    self.remove_image(&image.id.to_string(), options).await?;
+                }
+                return Err(Error::no_such_container(id));
+            }
+        };
         self.settle_images();
         let mut attributes = container.record().config.labels.clone().unwrap_or_default();
         attributes.insert("comment".to_owned(), options.comment);
