@@ -37,7 +37,7 @@ const NAMES: u64 = 5;
 fn whatever_is_asked_when_the_daemon_dies_nothing_is_half_made() {
     let rounds = match Form::from_environment() {
         Form::Short => 6,
-        Form::Full => 200,
+        Form::Full => 100,
     };
     let seed = std::env::var("ESSAIM_TEST_SEED").map_or(1, |seed| seed.parse().unwrap());
     let mut engine = EssaimEngine::alone();
