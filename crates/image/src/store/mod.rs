@@ -176,11 +176,11 @@ impl Store {
             parent,
             ..NewImage::default()
         };
-        let writing = self.writing();
+        // Until it is found again: an image without a name may be removed by whoever writes next.
+        let _writing = self.writing();
         let id = image.id();
         let changes = self.changes_for(&image, &[])?;
         self.commit(changes)?;
-        drop(writing);
         self.expect(id)
     }
 
@@ -208,14 +208,13 @@ impl Store {
         prepared: Vec<Prepared>,
         images: &[NewImage],
     ) -> Result<Vec<Arc<Image>>> {
-        let writing = self.writing();
+        let _writing = self.writing();
         let mut changes = self.place_layers(prepared)?;
         for image in images {
             let of_image = self.changes_for(image, &changes)?;
             changes.extend(of_image);
         }
         self.commit(changes)?;
-        drop(writing);
         images.iter().map(|image| self.expect(image.id())).collect()
     }
 
