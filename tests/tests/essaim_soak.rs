@@ -30,7 +30,7 @@ use serde_json::{Value, json};
 /// How many clients ask at once.
 const CLIENTS: u64 = 3;
 
-/// The names that they share, so that they get in each other's way.
+/// The names that they share, so that they get in each other's way; none may be the beginning of an id.
 const NAMES: u64 = 5;
 
 #[test]
@@ -111,7 +111,7 @@ fn ask_until_it_dies(socket: &Path, mut rng: Rng) -> Vec<String> {
 type Request = (&'static str, String, Vec<u8>, &'static str);
 
 fn request(rng: &mut Rng) -> Request {
-    let name = format!("c{}", rng.u64(0..NAMES));
+    let name = format!("box{}", rng.u64(0..NAMES));
     let thing = rng.u64(0..3);
     let json = |method, path: String, body: Value| -> Request {
         (
@@ -182,7 +182,7 @@ fn request(rng: &mut Rng) -> Request {
         ),
         _ => json(
             "POST",
-            of(&name, &format!("rename?name=c{}", rng.u64(0..NAMES))),
+            of(&name, &format!("rename?name=box{}", rng.u64(0..NAMES))),
             Value::Null,
         ),
     }

@@ -115,6 +115,20 @@ impl Engine {
                     }
                 }
             }
+            // The folder of a shim goes after its container's record.
+            for entry in std::fs::read_dir(&settings.exec_root)
+                .into_iter()
+                .flatten()
+                .flatten()
+            {
+                let name = entry.file_name();
+                let name = name.to_string_lossy();
+                let is_shims =
+                    name.len() == 12 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+                if is_shims && !known.iter().any(|id| id.starts_with(name.as_ref())) {
+                    drop(std::fs::remove_dir_all(entry.path()));
+                }
+            }
         });
         if let Err(error) = swept.await {
             tracing::error!(%error, "sweeping broke off");
