@@ -327,3 +327,15 @@ async fn what_is_wrong_is_told_with_line_and_hint() {
     }
     assert!(Path::new(&host.engine.settings().data_root).exists());
 }
+
+/// The same changes twice are the same layer twice.
+#[tokio::test]
+async fn a_layer_may_come_twice() {
+    let host = Host::with_busybox().await;
+    let dockerfile =
+        "FROM busybox\nCOPY a /x\nCOPY b /x\nCOPY a /x\nCOPY a /x\nRUN [ $(cat /x) = one ]\n";
+    let files = [("Dockerfile", dockerfile), ("a", "one"), ("b", "two")];
+    let built = host.build(&files, named("twice:1")).await;
+    assert_eq!(built.end, Ok(()), "{}", built.said);
+    assert!(!built.said.contains("non-zero code"), "{}", built.said);
+}

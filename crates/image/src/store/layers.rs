@@ -41,9 +41,12 @@ impl Store {
     /// wants them.
     pub fn layer_directories(&self, layers: &[DiffId]) -> Result<Vec<PathBuf>> {
         let index = self.index();
+        // The kernel refuses a directory twice, and the same layer further below adds nothing to itself.
+        let mut seen = std::collections::BTreeSet::new();
         layers
             .iter()
             .rev()
+            .filter(|diff_id| seen.insert(**diff_id))
             .map(|diff_id| {
                 index
                     .layer(*diff_id)
